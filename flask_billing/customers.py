@@ -1,0 +1,109 @@
+"""Owners as customers: found, or created once however many requests arrive together."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+from flask import g
+from werkzeug.local import LocalProxy
+
+from . import clock, outbox
+from .database import insert, transaction
+from .errors import ConfigError, NotSignedInError
+from .models import Customer
+from .owners import Owner, as_owner
+from .state import state
+
+
+def current_owner() -> Owner | None:
+    """Who is signed in, by the host's owner loader; None for nobody.
+
+    :raises ConfigError: where no loader was registered.
+    """
+    loader = state().hooks.owner
+
+    if loader is None:
+        raise ConfigError(
+            "No owner loader is registered, so nobody can be billed. Decorate a function that "
+            "returns the signed-in user or team with '@billing.owner_loader'."
+        )
+
+    return as_owner(loader())
+
+
+def customer_for(owner: object) -> Customer:
+    """The customer of an owner, created in a committed transaction of its own if new.
+
+    :param owner: an :class:`Owner`, or any object its adapter understands.
+    """
+    resolved = as_owner(owner)
+
+    if resolved is None:
+        raise NotSignedInError
+
+    return _find(resolved) or _create(resolved)
+
+
+def find_current_customer() -> Customer | None:
+    """The signed-in owner's customer, created if new; None when nobody is signed in."""
+    if "billing_customer" not in g:
+        owner = current_owner()
+        g.billing_customer = None if owner is None else customer_for(owner)
+
+    found: Customer | None = g.billing_customer
+    return found
+
+
+def require_current_customer() -> Customer:
+    """The signed-in owner's customer.
+
+    :raises NotSignedInError: when nobody is signed in.
+    """
+    found = find_current_customer()
+
+    if found is None:
+        raise NotSignedInError
+
+    return found
+
+
+#: The signed-in owner's customer. Raises :class:`NotSignedInError` when used without one.
+current_customer = t.cast("Customer", LocalProxy(require_current_customer))
+
+
+def _find(owner: Owner) -> Customer | None:
+    found: Customer | None = state().db.session.scalar(
+        sa.select(Customer).where(Customer.owner_type == owner.type, Customer.owner_id == owner.id)
+    )
+    return found
+
+
+def _create(owner: Owner) -> Customer:
+    with transaction() as connection:
+        created = connection.execute(
+            insert(connection, Customer)
+            .values(
+                owner_type=owner.type,
+                owner_id=owner.id,
+                email=owner.email,
+                name=owner.name,
+                created_at=clock.now(),
+            )
+            .on_conflict_do_nothing(index_elements=["owner_type", "owner_id"])
+            .returning(Customer.id)
+        ).scalar_one_or_none()
+
+        if created is not None:
+            outbox.announce(
+                connection, "customer.created", customer_id=created, key=f"customer:{created}"
+            )
+
+    found = _find(owner)
+
+    if found is None:  # a snapshot older than the row, as under REPEATABLE READ
+        state().db.session.rollback()
+        found = _find(owner)
+
+    assert found is not None, "the customer was committed a moment ago"
+    return found

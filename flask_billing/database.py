@@ -1,0 +1,182 @@
+"""Short transactions beside the host's session.
+
+Usage, webhooks and the intents of writes to Stripe must survive whatever the request does
+afterwards, and must not wait for it. They run in transactions of their own, on an engine of
+their own with the host's settings. Where that cannot be (an in-memory SQLite, a host whose
+tests roll everything back) they become savepoints of ``db.session``.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import os
+import typing as t
+import weakref
+
+import sqlalchemy as sa
+from sqlalchemy import event, pool
+from sqlalchemy.dialects import postgresql, sqlite
+
+from .errors import HostSessionBusyError
+from .state import BillingState, state
+
+if t.TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+Insert = postgresql.Insert | sqlite.Insert
+
+_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+
+
+def engine() -> sa.Engine:
+    """The engine for own transactions, built at first use from the host's."""
+    current = state()
+
+    if current.own_engine is None:
+        current.own_engine = _build(current)
+        _engines.add(current.own_engine)
+
+    return current.own_engine
+
+
+def has_own_connection() -> bool:
+    """Whether own transactions are possible, or have to join ``db.session``."""
+    current = state()
+    cached: bool | None = current.caches.get("own_connection")
+
+    if cached is None:
+        host = current.db.engine
+        cached = current.app.config["BILLING_METERING_CONNECTION"] == "own" and not isinstance(
+            host.pool, pool.StaticPool | pool.SingletonThreadPool
+        )
+        current.caches["own_connection"] = cached
+
+    return cached
+
+
+def host_session_is_writing() -> bool:
+    """Whether ``db.session`` holds uncommitted writes on SQLite, which admits one writer."""
+    session = state().db.session()
+
+    if session.new or session.dirty or session.deleted:
+        return state().db.engine.dialect.name == "sqlite"
+
+    if not session.in_transaction() or state().db.engine.dialect.name != "sqlite":
+        return False
+
+    return _driver_in_transaction(session)
+
+
+@contextlib.contextmanager
+def transaction() -> c.Iterator[sa.Connection]:
+    """A transaction of its own: committed on leaving, rolled back by an exception.
+
+    In session mode it is a savepoint, and lasts only if the host's session is committed,
+    unless that held no transaction before.
+    """
+    if has_own_connection():
+        with engine().begin() as connection:
+            yield connection
+
+        return
+
+    session = state().db.session()
+    joined = _holds_transaction(session)
+
+    try:
+        with session.begin_nested():
+            yield session.connection()
+    except BaseException:
+        if not joined:
+            session.rollback()
+
+        raise
+
+    if not joined:
+        session.commit()
+
+
+@contextlib.contextmanager
+def committed(action: str) -> c.Iterator[sa.Connection]:
+    """Like :func:`transaction`, for the records around a call to Stripe.
+
+    :raises HostSessionBusyError: where the host's session holds a write on SQLite.
+    """
+    if has_own_connection() and host_session_is_writing():
+        raise HostSessionBusyError(action)
+
+    with transaction() as connection:
+        yield connection
+
+
+def insert(connection: sa.Connection, table: sa.Table | type[t.Any]) -> Insert:
+    """The dialect's INSERT, which knows ON CONFLICT."""
+    target = table if isinstance(table, sa.Table) else table.__table__
+    construct = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    return construct(target)
+
+
+def close(current: BillingState) -> None:
+    """Give the own engine's connections back, for example at the end of a test."""
+    if current.own_engine is not None:
+        current.own_engine.dispose()
+        current.own_engine = None
+
+
+def _build(current: BillingState) -> sa.Engine:
+    host = current.db.engine
+    built = sa.create_engine(host.url, pool=host.pool.recreate())
+
+    if built.dialect.name == "sqlite":
+        _tune_sqlite(built, current)
+
+    return built
+
+
+def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
+    timeout = current.app.config["BILLING_SQLITE_BUSY_TIMEOUT"]
+    wal: bool = current.app.config["BILLING_SQLITE_WAL"]
+
+    @event.listens_for(built, "connect")
+    def connect(connection: t.Any, record: object) -> None:
+        # The driver's own BEGIN is deferred; ours takes the write lock up front, so that a
+        # read never has to be upgraded and fail.
+        connection.isolation_level = None
+        connection.execute(f"PRAGMA busy_timeout = {int(timeout.total_seconds() * 1000)}")
+        connection.execute("PRAGMA foreign_keys = ON")
+
+        if wal:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+
+    @event.listens_for(built, "begin")
+    def begin(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _holds_transaction(session: Session) -> bool:
+    if not session.in_transaction():
+        return False
+
+    if session.get_bind().dialect.name == "sqlite":
+        return bool(session.new or session.dirty or session.deleted) or _driver_in_transaction(
+            session
+        )
+
+    return True
+
+
+def _driver_in_transaction(session: Session) -> bool:
+    driver = session.connection().connection.dbapi_connection
+    return bool(getattr(driver, "in_transaction", False))
+
+
+def _forget_inherited_connections() -> None:
+    # A forked worker must not talk on its parent's sockets.
+    for built in _engines:
+        built.dispose(close=False)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_inherited_connections)

@@ -1,0 +1,280 @@
+"""The extension: ``Billing``, its loaders and decorators, and the steps of ``init_app``."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import os
+import typing as t
+from pathlib import Path
+
+from . import config, customers, signals
+from .access import Access, access_for
+from .catalog import Catalog
+from .errors import ConfigError
+from .models import Customer, include_tables
+from .state import BillingState, Hooks, StripeAccess, state
+
+if t.TYPE_CHECKING:
+    from datetime import datetime
+
+    from flask import Flask
+    from flask_sqlalchemy import SQLAlchemy
+
+    from .metering import Decision, Dimensions, Usage
+
+CatalogSource = Catalog | c.Mapping[str, object] | str | os.PathLike[str]
+Loader = t.TypeVar("Loader", bound=c.Callable[..., object])
+View = t.TypeVar("View", bound=c.Callable[..., t.Any])
+
+
+class Billing:
+    """Subscription billing for Flask apps.
+
+    Nothing of an app is kept here, so one instance serves several apps; what an app knows
+    is its :class:`~flask_billing.state.BillingState` in ``app.extensions["billing"]``.
+
+    :param db: the host's Flask-SQLAlchemy instance; may be given to :meth:`init_app` instead.
+    :param catalog: a TOML path, a :class:`Catalog` or a mapping of its names.
+    """
+
+    def __init__(
+        self,
+        app: Flask | None = None,
+        db: SQLAlchemy | None = None,
+        catalog: CatalogSource | None = None,
+    ) -> None:
+        self._db = db
+        self._catalog = catalog
+        self._hooks = Hooks()
+
+        if app is not None:
+            self.init_app(app)
+
+    def init_app(
+        self,
+        app: Flask,
+        db: SQLAlchemy | None = None,
+        catalog: CatalogSource | None = None,
+    ) -> None:
+        """Add billing to an app: settings, tables, catalog, pages, webhook route and commands.
+
+        :raises ConfigError: naming the setting and the fix.
+        :raises CatalogError: listing every problem of the catalog.
+        """
+        if "billing" in app.extensions:
+            raise ConfigError("This app already has billing. Call 'init_app' once per app.")
+
+        config.apply_defaults(app)
+        database = _database(app, db or self._db)
+        include_tables(database.metadata)
+        current = BillingState(
+            app=app,
+            db=database,
+            catalog=_catalog(app, catalog or self._catalog),
+            hooks=self._hooks,
+            stripe=_stripe_access(app),
+        )
+        app.extensions["billing"] = current
+        _add_pages(app)
+        _add_commands(app)
+
+        if app.config["BILLING_SANDBOX"]:
+            _add_sandbox(app)
+
+    # Loaders: how the host answers our questions.
+
+    def owner_loader(self, loader: Loader) -> Loader:
+        """Register the function that returns who pays; None where nobody is signed in."""
+        self._hooks.owner = loader
+        return loader
+
+    def member_loader(self, loader: Loader) -> Loader:
+        """Register the function that returns who acts inside the owner, for usage by member."""
+        self._hooks.member = loader
+        return loader
+
+    def admin_loader(self, loader: Loader) -> Loader:
+        """Register the function that says whether this request may see the admin pages."""
+        self._hooks.admin = t.cast(c.Callable[[], bool], loader)
+        return loader
+
+    def can_manage_billing(self, hook: Loader) -> Loader:
+        """Register the function that says whether the member may change the plan."""
+        self._hooks.can_manage_billing = t.cast(c.Callable[[], bool], hook)
+        return hook
+
+    def is_consumer(self, hook: Loader) -> Loader:
+        """Register the function that says whether a customer buys as a consumer."""
+        self._hooks.is_consumer = t.cast(c.Callable[[object], bool], hook)
+        return hook
+
+    def jurisdiction(self, hook: Loader) -> Loader:
+        """Register the function that names the law a customer is under, as "us-mn" or "de"."""
+        self._hooks.jurisdiction = t.cast(c.Callable[[object], str], hook)
+        return hook
+
+    def currency_for(self, hook: Loader) -> Loader:
+        """Register the function that chooses a new customer's currency, as "eur"."""
+        self._hooks.currency_for = t.cast(c.Callable[[object], str | None], hook)
+        return hook
+
+    def on(self, name: str) -> c.Callable[[Loader], Loader]:
+        """Register a listener of a domain event, as ``@billing.on("subscription.activated")``.
+
+        :raises KeyError: for a name not in :data:`flask_billing.signals.NAMES`.
+        """
+        found = signals.signal(name)
+
+        def register(listener: Loader) -> Loader:
+            # blinker keeps weak references; the decorated name may be the only one.
+            self._hooks.listeners.append(listener)
+            found.connect(listener)
+            return listener
+
+        return register
+
+    # Customers and access.
+
+    def customer_for(self, owner: object) -> Customer:
+        """The customer of an owner, created if new."""
+        return customers.customer_for(owner)
+
+    def access(self, customer: Customer | None = None) -> Access:
+        """What a customer may do now, and why. None is the signed-in one."""
+        return access_for(customer or customers.require_current_customer())
+
+    def requires_plan(self, plan: str) -> c.Callable[[View], View]:
+        """Let a view be used from this plan's rank on; others meet the upgrade page (402)."""
+        from .views.gates import requires_plan
+
+        return requires_plan(plan)
+
+    def requires_feature(self, feature: str) -> c.Callable[[View], View]:
+        """Let a view be used by plans that include this feature; others meet a 402."""
+        from .views.gates import requires_feature
+
+        return requires_feature(feature)
+
+    # Metering.
+
+    def check(self, meter: str, quantity: int = 1, *, customer: Customer | None = None) -> Decision:
+        """Say whether ``quantity`` would be allowed now. Advice only: nothing is booked."""
+        from . import metering
+
+        return metering.check(meter, quantity, customer=customer)
+
+    def consume(
+        self,
+        meter: str,
+        quantity: int = 1,
+        *,
+        key: str | None = None,
+        customer: Customer | None = None,
+        **dimensions: t.Unpack[Dimensions],
+    ) -> Decision:
+        """Book ``quantity`` if the quota allows it, atomically.
+
+        :param key: makes a repeated call book once and give the same answer.
+        :raises QuotaExceeded: an HTTP 429 that renders itself; nothing was booked.
+        """
+        from . import metering
+
+        return metering.consume(meter, quantity, key=key, customer=customer, **dimensions)
+
+    def record(
+        self,
+        meter: str,
+        quantity: int = 1,
+        *,
+        key: str | None = None,
+        at: datetime | None = None,
+        customer: Customer | None = None,
+        **dimensions: t.Unpack[Dimensions],
+    ) -> Decision:
+        """Book a fact: always in full, whatever the quota says."""
+        from . import metering
+
+        return metering.record(meter, quantity, key=key, at=at, customer=customer, **dimensions)
+
+    def usage(self, meter: str, *, customer: Customer | None = None) -> Usage:
+        """How much of a meter is used in its current period."""
+        from . import metering
+
+        return metering.usage(meter, customer=customer)
+
+    def metered(self, meter: str, quantity: int = 1) -> c.Callable[[View], View]:
+        """Count each call of a view; a call beyond the quota meets a 429 with a way out."""
+        from .metering.decorator import metered
+
+        return metered(meter, quantity)
+
+    @property
+    def metering_enabled(self) -> bool:
+        """Whether usage is tracked in the current app."""
+        return bool(state().app.config["BILLING_METERING_ENABLED"])
+
+
+def _database(app: Flask, db: SQLAlchemy | None) -> SQLAlchemy:
+    found = db or app.extensions.get("sqlalchemy")
+
+    if found is None:
+        raise ConfigError(
+            "Flask-Billing keeps its tables in the host's Flask-SQLAlchemy database and found "
+            "none. Pass it: Billing(db=db), or billing.init_app(app, db=db)."
+        )
+
+    return t.cast("SQLAlchemy", found)
+
+
+def _catalog(app: Flask, source: CatalogSource | None) -> Catalog:
+    source = source or app.config["BILLING_CATALOG"]
+
+    if source is None:
+        raise ConfigError(
+            "There is no catalog of plans. Pass one, as billing.init_app(app, "
+            "catalog='billing.toml'), or set BILLING_CATALOG."
+        )
+
+    if isinstance(source, Catalog):
+        return source
+
+    if isinstance(source, c.Mapping):
+        return Catalog.parse(source)
+
+    return Catalog.load(Path(app.root_path) / source)
+
+
+def _stripe_access(app: Flask) -> StripeAccess:
+    return StripeAccess(
+        api_key=app.config["BILLING_STRIPE_SECRET_KEY"],
+        webhook_secrets=app.config["BILLING_STRIPE_WEBHOOK_SECRETS"],
+    )
+
+
+def _add_pages(app: Flask) -> None:
+    from .views import create_blueprint
+
+    app.register_blueprint(create_blueprint(), url_prefix=app.config["BILLING_URL_PREFIX"])
+
+
+def _add_commands(app: Flask) -> None:
+    from .cli import billing
+
+    if "billing" not in app.cli.commands:
+        app.cli.add_command(billing)
+
+
+def _add_sandbox(app: Flask) -> None:
+    from .sandbox import Sandbox
+
+    store = app.config["BILLING_SANDBOX_STORE"]
+
+    if store is not None:
+        Path(app.instance_path).mkdir(parents=True, exist_ok=True)
+        store = Path(app.instance_path) / store
+
+    Sandbox(store).connect(
+        app,
+        mount=app.config["BILLING_SANDBOX_PREFIX"],
+        allow_remote=app.config["BILLING_SANDBOX_ALLOW_REMOTE"],
+    )

@@ -1,0 +1,1 @@
+"""Meters, limits and the usage booked against them."""

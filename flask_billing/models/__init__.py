@@ -1,0 +1,50 @@
+"""The tables, one concept a file. All names start with ``billing_``."""
+
+from .base import Base, UTCDateTime, include_tables
+from .checkout import Checkout
+from .customer import Customer
+from .invoice import Invoice, PaymentMethod
+from .price import StripePrice
+from .retention import Cancellation, OfferRedemption
+from .subscription import ENDED, Subscription, SubscriptionChange
+from .usage import (
+    CreditGrant,
+    LimitOverride,
+    MeterExport,
+    UsageCounter,
+    UsageEpoch,
+    UsageEvent,
+    UsageNotice,
+    UsageReservation,
+    UsageRollup,
+)
+from .webhook_event import JobLease, Outbox, SyncTicket, WebhookEvent
+
+__all__ = [
+    "ENDED",
+    "Base",
+    "Cancellation",
+    "Checkout",
+    "CreditGrant",
+    "Customer",
+    "Invoice",
+    "JobLease",
+    "LimitOverride",
+    "MeterExport",
+    "OfferRedemption",
+    "Outbox",
+    "PaymentMethod",
+    "StripePrice",
+    "Subscription",
+    "SubscriptionChange",
+    "SyncTicket",
+    "UTCDateTime",
+    "UsageCounter",
+    "UsageEpoch",
+    "UsageEvent",
+    "UsageNotice",
+    "UsageReservation",
+    "UsageRollup",
+    "WebhookEvent",
+    "include_tables",
+]

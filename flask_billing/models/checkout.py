@@ -1,0 +1,49 @@
+"""The reservation of a customer's one open checkout."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base, BigId
+from .customer import Customer
+
+
+class Checkout(Base):
+    """A hosted checkout: reserved before Stripe is asked, so that two tabs share one."""
+
+    __tablename__ = "billing_checkout"
+    __table_args__ = (
+        sa.UniqueConstraint("session_id"),
+        sa.Index(
+            "uq_billing_checkout_open",
+            "customer_id",
+            unique=True,
+            sqlite_where=sa.text("state = 'open'"),
+            postgresql_where=sa.text("state = 'open'"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    plan: Mapped[str] = mapped_column(sa.String(64))
+    interval: Mapped[str] = mapped_column(sa.String(16))
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    quantity: Mapped[int]
+    price: Mapped[str] = mapped_column(sa.String(255))
+    trial_days: Mapped[int]
+    success_url: Mapped[str] = mapped_column(sa.Text)
+    cancel_url: Mapped[str] = mapped_column(sa.Text)
+    #: Counts definitive answers of Stripe; part of the idempotency key.
+    attempt: Mapped[int] = mapped_column(default=1)
+    session_id: Mapped[str | None] = mapped_column(sa.String(255))
+    url: Mapped[str | None] = mapped_column(sa.Text)
+    #: open, complete, expired or failed.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    #: When the customer was told, so that the toast appears once.
+    announced_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,64 @@
+"""Invoices and cards, as far as pages show them without calling Stripe."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base, BigId
+from .customer import Customer
+
+
+class Invoice(Base):
+    """What was billed. Links to PDFs are fetched fresh, because Stripe's expire."""
+
+    __tablename__ = "billing_invoice"
+    __table_args__ = (
+        sa.UniqueConstraint("stripe_id"),
+        sa.Index(None, "customer_id", "issued_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    stripe_id: Mapped[str] = mapped_column(sa.String(255))
+    subscription: Mapped[str | None] = mapped_column(sa.String(255))
+    number: Mapped[str | None] = mapped_column(sa.String(64))
+    status: Mapped[str] = mapped_column(sa.String(32))
+    billing_reason: Mapped[str | None] = mapped_column(sa.String(64))
+    description: Mapped[str | None] = mapped_column(sa.String(512))
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    total: Mapped[int]
+    amount_due: Mapped[int]
+    amount_paid: Mapped[int]
+    amount_refunded: Mapped[int] = mapped_column(default=0)
+    attempt_count: Mapped[int] = mapped_column(default=0)
+    next_payment_attempt: Mapped[datetime | None]
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+    due_at: Mapped[datetime | None]
+    paid_at: Mapped[datetime | None]
+    issued_at: Mapped[datetime]
+    synced_at: Mapped[datetime]
+
+
+class PaymentMethod(Base):
+    """A card or account the customer can be charged on: brand and last digits, never more."""
+
+    __tablename__ = "billing_payment_method"
+    __table_args__ = (
+        sa.UniqueConstraint("stripe_id"),
+        sa.Index(None, "customer_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    stripe_id: Mapped[str] = mapped_column(sa.String(255))
+    type: Mapped[str] = mapped_column(sa.String(32))
+    brand: Mapped[str | None] = mapped_column(sa.String(32))
+    last4: Mapped[str | None] = mapped_column(sa.String(8))
+    exp_month: Mapped[int | None]
+    exp_year: Mapped[int | None]
+    detached_at: Mapped[datetime | None]
+    synced_at: Mapped[datetime]

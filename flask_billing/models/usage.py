@@ -1,0 +1,216 @@
+"""Usage: counters keyed by period, the facts behind them, and daily sums for charts."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base, BigId
+from .customer import Customer
+
+
+class UsageCounter(Base):
+    """How much of a meter was used in one bucket. A new period is a new row."""
+
+    __tablename__ = "billing_usage_counter"
+
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id), primary_key=True)
+    meter: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    bucket: Mapped[str] = mapped_column(sa.String(96), primary_key=True)
+    used: Mapped[int] = mapped_column(default=0)
+    reserved: Mapped[int] = mapped_column(default=0)
+    period_start: Mapped[datetime | None]
+    period_end: Mapped[datetime | None]
+    #: Plan, limit and Stripe meter in force when the period was closed.
+    plan: Mapped[str | None] = mapped_column(sa.String(64))
+    limit: Mapped[int | None]
+    stripe_meter_id: Mapped[str | None] = mapped_column(sa.String(255))
+    #: Units already reported to Stripe.
+    reported: Mapped[int] = mapped_column(default=0)
+    closed_at: Mapped[datetime | None]
+
+
+class UsageEvent(Base):
+    """One fact about usage. Append-only: a correction is another row of opposite sign."""
+
+    __tablename__ = "billing_usage_event"
+    __table_args__ = (
+        sa.UniqueConstraint("customer_id", "meter", "idempotency_key"),
+        sa.Index(None, "customer_id", "meter", "occurred_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    idempotency_key: Mapped[str] = mapped_column(sa.String(255))
+    #: Smallest units, signed.
+    quantity: Mapped[int]
+    occurred_at: Mapped[datetime]
+    recorded_at: Mapped[datetime]
+    member: Mapped[str | None] = mapped_column(sa.String(255))
+    provider: Mapped[str | None] = mapped_column(sa.String(64))
+    model: Mapped[str | None] = mapped_column(sa.String(128))
+    endpoint: Mapped[str | None] = mapped_column(sa.String(255))
+    status: Mapped[int | None] = mapped_column(sa.Integer)
+    run: Mapped[str | None] = mapped_column(sa.String(255))
+    phase: Mapped[str | None] = mapped_column(sa.String(64))
+    input_tokens: Mapped[int | None]
+    output_tokens: Mapped[int | None]
+    cached_tokens: Mapped[int | None]
+    latency_ms: Mapped[int | None]
+    #: Cost in millionths of the currency's minor unit.
+    cost_prompt: Mapped[int | None]
+    cost_completion: Mapped[int | None]
+    cost_cached: Mapped[int | None]
+    cost_total: Mapped[int | None]
+    stripe_reported_at: Mapped[datetime | None]
+    extra: Mapped[dict[str, t.Any] | None]
+
+
+class UsageRollup(Base):
+    """Sums of one day and one combination of dimensions, so that reading never scans events."""
+
+    __tablename__ = "billing_usage_rollup"
+
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id), primary_key=True)
+    meter: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    day: Mapped[date] = mapped_column(sa.Date, primary_key=True)
+    #: Empty strings stand for "none": a primary key holds no NULL.
+    provider: Mapped[str] = mapped_column(sa.String(64), primary_key=True, default="")
+    model: Mapped[str] = mapped_column(sa.String(128), primary_key=True, default="")
+    endpoint: Mapped[str] = mapped_column(sa.String(255), primary_key=True, default="")
+    member: Mapped[str] = mapped_column(sa.String(255), primary_key=True, default="")
+    events: Mapped[int] = mapped_column(default=0)
+    quantity: Mapped[int] = mapped_column(default=0)
+    input_tokens: Mapped[int] = mapped_column(default=0)
+    output_tokens: Mapped[int] = mapped_column(default=0)
+    cached_tokens: Mapped[int] = mapped_column(default=0)
+    cost_total: Mapped[int] = mapped_column(default=0)
+
+
+class UsageReservation(Base):
+    """A hold on quota for a cost known only afterwards."""
+
+    __tablename__ = "billing_usage_reservation"
+    __table_args__ = (
+        sa.UniqueConstraint("customer_id", "meter", "idempotency_key"),
+        sa.Index(None, "state", "expires_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    idempotency_key: Mapped[str] = mapped_column(sa.String(255))
+    amount: Mapped[int]
+    buckets: Mapped[list[t.Any]]
+    #: open, settled, released or expired.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    settled: Mapped[int | None]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class UsageEpoch(Base):
+    """An admin's reset of a quota: a higher epoch is a new bucket, and nothing is destroyed."""
+
+    __tablename__ = "billing_usage_epoch"
+
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id), primary_key=True)
+    meter: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    window: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
+    epoch: Mapped[int]
+    starts_at: Mapped[datetime]
+    actor: Mapped[str] = mapped_column(sa.String(255))
+    reason: Mapped[str] = mapped_column(sa.Text)
+
+
+class UsageNotice(Base):
+    """A usage threshold that was crossed, once per period and limit."""
+
+    __tablename__ = "billing_usage_notice"
+    __table_args__ = (sa.UniqueConstraint("customer_id", "meter", "bucket", "percent", "limit"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    bucket: Mapped[str] = mapped_column(sa.String(96))
+    percent: Mapped[int]
+    limit: Mapped[int]
+    used: Mapped[int]
+    created_at: Mapped[datetime]
+    announced_at: Mapped[datetime | None]
+
+
+class MeterExport(Base):
+    """What was reported to a Stripe meter, by the watermark it raised the total to."""
+
+    __tablename__ = "billing_meter_export"
+    __table_args__ = (
+        sa.UniqueConstraint("identifier"),
+        sa.Index(None, "state", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    identifier: Mapped[str] = mapped_column(sa.String(255))
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    bucket: Mapped[str] = mapped_column(sa.String(96))
+    quantity: Mapped[int]
+    target: Mapped[int]
+    #: open, sent, confirmed or failed.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    confirmed_at: Mapped[datetime | None]
+
+
+class LimitOverride(Base):
+    """An admin's limit for one customer. A ``limit`` of None inherits, -1 is unlimited, 0 blocks."""
+
+    __tablename__ = "billing_limit_override"
+    __table_args__ = (sa.Index(None, "customer_id", "meter"),)
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    #: None holds for every window of the meter.
+    window: Mapped[str | None] = mapped_column(sa.String(16))
+    limit: Mapped[int | None]
+    starts_at: Mapped[datetime]
+    ends_at: Mapped[datetime | None]
+    actor: Mapped[str] = mapped_column(sa.String(255))
+    reason: Mapped[str] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]
+
+
+class CreditGrant(Base):
+    """Extra units beside the plan's: a top-up, a promotion or a rollover."""
+
+    __tablename__ = "billing_credit_grant"
+    __table_args__ = (
+        sa.UniqueConstraint("customer_id", "meter", "source_key"),
+        sa.Index(None, "customer_id", "meter", "expires_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    #: topup, promo or rollover.
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    #: Makes minting it twice impossible, for example the bucket it rolled over from.
+    source_key: Mapped[str] = mapped_column(sa.String(128))
+    amount: Mapped[int]
+    used: Mapped[int] = mapped_column(default=0)
+    #: Lower is drained first.
+    priority: Mapped[int] = mapped_column(default=100)
+    starts_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    actor: Mapped[str | None] = mapped_column(sa.String(255))
+    reason: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]

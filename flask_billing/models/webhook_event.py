@@ -1,0 +1,85 @@
+"""The inbox of webhook deliveries, and the tickets that order what is fetched for them."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import Base, BigId
+
+
+class WebhookEvent(Base):
+    """An event Stripe delivered: stored before it is processed, closed only after success."""
+
+    __tablename__ = "billing_webhook_event"
+    __table_args__ = (
+        sa.UniqueConstraint("stripe_id"),
+        sa.Index(None, "state", "next_attempt_at"),
+        sa.Index(None, "object_id", "state"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    stripe_id: Mapped[str] = mapped_column(sa.String(255))
+    type: Mapped[str] = mapped_column(sa.String(128))
+    #: Id of the object the event is about, where it has one.
+    object_id: Mapped[str | None] = mapped_column(sa.String(255))
+    #: received, handled, ignored, failed or dead.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    payload: Mapped[str | None] = mapped_column(sa.Text)
+    deliveries: Mapped[int] = mapped_column(default=1)
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    received_at: Mapped[datetime]
+    handled_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+
+
+class SyncTicket(Base):
+    """Orders fetches of one Stripe object: only a newer ticket than the applied one may write."""
+
+    __tablename__ = "billing_sync_ticket"
+
+    object_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
+    ticket: Mapped[int]
+    applied: Mapped[int] = mapped_column(default=0)
+
+
+class Outbox(Base):
+    """A transition, signal or mail that has to leave once the change that caused it is committed."""
+
+    __tablename__ = "billing_outbox"
+    __table_args__ = (
+        sa.UniqueConstraint("dedupe_key"),
+        sa.Index(None, "state", "kind", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    #: signal or mail.
+    kind: Mapped[str] = mapped_column(sa.String(16))
+    name: Mapped[str] = mapped_column(sa.String(64))
+    dedupe_key: Mapped[str] = mapped_column(sa.String(255))
+    customer_id: Mapped[int | None]
+    body: Mapped[dict[str, t.Any]]
+    #: waiting, sent or dead.
+    state: Mapped[str] = mapped_column(sa.String(16))
+    attempts: Mapped[int] = mapped_column(default=0)
+    error: Mapped[str | None] = mapped_column(sa.Text)
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime | None]
+    next_attempt_at: Mapped[datetime | None]
+
+
+class JobLease(Base):
+    """Lets any number of processes offer to run a job while one of them does."""
+
+    __tablename__ = "billing_job_lease"
+
+    name: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
+    holder: Mapped[str | None] = mapped_column(sa.String(128))
+    expires_at: Mapped[datetime | None]
+    last_started_at: Mapped[datetime | None]
+    last_finished_at: Mapped[datetime | None]
+    last_result: Mapped[str | None] = mapped_column(sa.Text)

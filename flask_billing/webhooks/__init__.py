@@ -1,0 +1,1 @@
+"""Deliveries from Stripe: verified, kept, processed."""

@@ -1,0 +1,1 @@
+"""The tests mirror the packages and go through public doors."""
