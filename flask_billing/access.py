@@ -42,7 +42,8 @@ class Rule:
     before: bool = True
 
 
-LIVE = ("active", "trialing")
+LIVE: t.Final = ("active", "trialing")
+_GRACE: t.Final = "BILLING_PAST_DUE_GRACE"
 
 #: The first rule that matches decides.
 RULES: t.Final = (

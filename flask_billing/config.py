@@ -8,6 +8,7 @@ default. docs/configuration.md shows this table and a test compares the two.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from datetime import timedelta
 
@@ -75,7 +76,8 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_LIMIT_CACHE": timedelta(seconds=2),
     # Status of a refusal for lack of quota: 429 or 402.
     "BILLING_QUOTA_STATUS": 429,
-    # "inline" processes an event before answering Stripe, "deferred" leaves it to the jobs.
+    # "inline" processes an event before answering Stripe, "deferred" leaves it to
+    # `flask billing webhooks retry`, run by cron.
     "BILLING_WEBHOOK_PROCESSING": "inline",
     # Largest webhook body accepted, in bytes.
     "BILLING_WEBHOOK_MAX_BYTES": 1_048_576,
@@ -83,10 +85,6 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_WEBHOOK_TOLERANCE": timedelta(seconds=300),
     # Failed events are tried this often before they are dead letters.
     "BILLING_WEBHOOK_MAX_ATTEMPTS": 12,
-    # "embedded" runs the jobs in this process, None leaves them to `flask billing jobs`.
-    "BILLING_SCHEDULER": None,
-    # How often the embedded scheduler looks for waiting work.
-    "BILLING_SCHEDULER_TICK": timedelta(seconds=10),
 }
 
 #: Setting -> environment variable used when the host has not set it.
@@ -100,9 +98,11 @@ CHOICES: t.Final[dict[str, tuple[object, ...]]] = {
     "BILLING_HTMX": ("bundled", "host"),
     "BILLING_METERING_CONNECTION": ("own", "session"),
     "BILLING_QUOTA_STATUS": (429, 402),
-    "BILLING_SCHEDULER": (None, "embedded"),
     "BILLING_WEBHOOK_PROCESSING": ("inline", "deferred"),
 }
+
+
+_KEY = re.compile(r"^[sr]k_(test|live)_")
 
 
 def apply_defaults(app: Flask) -> None:

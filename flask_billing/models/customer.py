@@ -34,7 +34,7 @@ class Customer(Base):
     locale: Mapped[str | None] = mapped_column(sa.String(32))
     address: Mapped[dict[str, t.Any] | None]
     default_payment_method: Mapped[str | None] = mapped_column(sa.String(255))
-    #: When the owner's one trial began, whatever became of it.
-    trial_used_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
     closed_at: Mapped[datetime | None]
+    #: Ticket of the fetch that was written last; see SyncTicket.
+    applied_ticket: Mapped[int] = mapped_column(default=0)

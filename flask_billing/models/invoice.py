@@ -41,6 +41,8 @@ class Invoice(Base):
     paid_at: Mapped[datetime | None]
     issued_at: Mapped[datetime]
     synced_at: Mapped[datetime]
+    #: Ticket of the fetch that was written last; see SyncTicket.
+    applied_ticket: Mapped[int] = mapped_column(default=0)
 
 
 class PaymentMethod(Base):
@@ -62,3 +64,5 @@ class PaymentMethod(Base):
     exp_year: Mapped[int | None]
     detached_at: Mapped[datetime | None]
     synced_at: Mapped[datetime]
+    #: Ticket of the fetch that was written last; see SyncTicket.
+    applied_ticket: Mapped[int] = mapped_column(default=0)

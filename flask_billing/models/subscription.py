@@ -59,6 +59,8 @@ class Subscription(Base):
     default_payment_method: Mapped[str | None] = mapped_column(sa.String(255))
     snapshot: Mapped[dict[str, t.Any] | None]
     synced_at: Mapped[datetime]
+    #: Ticket of the fetch that was written last; see SyncTicket.
+    applied_ticket: Mapped[int] = mapped_column(default=0)
 
 
 class SubscriptionChange(Base):

@@ -171,7 +171,10 @@ class MeterExport(Base):
 
 
 class LimitOverride(Base):
-    """An admin's limit for one customer. A ``limit`` of None inherits, -1 is unlimited, 0 blocks."""
+    """An admin's limit for one customer.
+
+    A ``limit`` of None inherits the plan's, -1 is unlimited, 0 blocks.
+    """
 
     __tablename__ = "billing_limit_override"
     __table_args__ = (sa.Index(None, "customer_id", "meter"),)

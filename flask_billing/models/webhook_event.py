@@ -38,17 +38,20 @@ class WebhookEvent(Base):
 
 
 class SyncTicket(Base):
-    """Orders fetches of one Stripe object: only a newer ticket than the applied one may write."""
+    """Orders fetches of one Stripe object.
+
+    A ticket is drawn before a fetch, and what was fetched is written only over a row whose
+    ``applied_ticket`` is lower, so that a slow stale answer never replaces a newer one.
+    """
 
     __tablename__ = "billing_sync_ticket"
 
     object_id: Mapped[str] = mapped_column(sa.String(255), primary_key=True)
     ticket: Mapped[int]
-    applied: Mapped[int] = mapped_column(default=0)
 
 
 class Outbox(Base):
-    """A transition, signal or mail that has to leave once the change that caused it is committed."""
+    """A signal or mail that has to leave once the change that caused it is committed."""
 
     __tablename__ = "billing_outbox"
     __table_args__ = (

@@ -1,0 +1,174 @@
+"""The only door to Stripe: requests in, plain dictionaries out, our errors raised.
+
+The SDK is imported at the first call. Each app has one ``StripeClient`` with the API version
+pinned, so that an SDK upgrade cannot change what the accessors see. Calls use the client's
+``raw_request``: the SDK still signs, retries and maps errors, but builds no typed objects,
+which cost six times the request itself.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from . import errors
+from .decline_reasons import sentence
+from .state import BillingState, StripeAccess, state
+
+if t.TYPE_CHECKING:
+    import stripe
+
+#: The version the client asks for and webhook endpoints are registered at.
+API_VERSION: t.Final = "2026-10-28.endive"
+
+StripeObject = dict[str, t.Any]
+Params = c.Mapping[str, object]
+
+
+class Gateway:
+    """Calls of one app to Stripe."""
+
+    def __init__(self, current: BillingState) -> None:
+        self._state = current
+
+    def get(self, path: str, params: Params | None = None) -> StripeObject:
+        """Read one object. :raises StripeError: a subclass that says what to do."""
+        return self._request("get", path, params)
+
+    def list(self, path: str, params: Params | None = None) -> c.Iterator[StripeObject]:
+        """Read a list to its end, page by page."""
+        query = {"limit": 100, **(params or {})}
+
+        while True:
+            page = self._request("get", path, query)
+            yield from page["data"]
+
+            if not page.get("has_more") or not page["data"]:
+                return
+
+            query = {**query, "starting_after": page["data"][-1]["id"]}
+
+    def post(
+        self, path: str, params: Params | None = None, *, idempotency_key: str | None = None
+    ) -> StripeObject:
+        """Create or change something.
+
+        :param idempotency_key: repeats of one key with the same params happen once at Stripe.
+            None lets the SDK make a key for its own retries; give one wherever our row can be
+            retried later.
+        """
+        options = {} if idempotency_key is None else {"idempotency_key": idempotency_key}
+        return self._request("post", path, params, options)
+
+    def delete(self, path: str, params: Params | None = None) -> StripeObject:
+        """Delete or cancel something."""
+        return self._request("delete", path, params)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        params: Params | None,
+        options: c.Mapping[str, str] | None = None,
+    ) -> StripeObject:
+        client = self._client()
+        import stripe
+
+        try:
+            response = client.raw_request(method, path, **(params or {}), **(options or {}))
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+
+        return t.cast("StripeObject", response.data)
+
+    def _client(self) -> stripe.StripeClient:
+        access = self._state.stripe
+
+        if access.client is None:
+            access.client = _build_client(self._state, access)
+
+        return t.cast("stripe.StripeClient", access.client)
+
+
+def gateway() -> Gateway:
+    """The current app's way to Stripe."""
+    current = state()
+    found: Gateway | None = current.caches.get("gateway")
+
+    if found is None:
+        found = current.caches["gateway"] = Gateway(current)
+
+    return found
+
+
+def _build_client(current: BillingState, access: StripeAccess) -> stripe.StripeClient:
+    if not access.api_key:
+        raise errors.ConfigError(
+            "BILLING_STRIPE_SECRET_KEY is not set, so Stripe cannot be called. Nothing was "
+            "charged. Set it (or STRIPE_SECRET_KEY in the environment), or set "
+            "BILLING_SANDBOX = True to try everything offline."
+        )
+
+    import stripe
+
+    config = current.app.config
+    timeout = config["BILLING_STRIPE_TIMEOUT"].total_seconds()
+    http_client = (
+        access.http_client() if access.http_client else stripe.RequestsClient(timeout=timeout)
+    )
+    return stripe.StripeClient(
+        access.api_key,
+        stripe_version=API_VERSION,
+        max_network_retries=config["BILLING_STRIPE_RETRIES"],
+        http_client=t.cast("stripe.HTTPClient", http_client),
+    )
+
+
+def _translated(error: stripe.StripeError) -> errors.StripeError:
+    """Our error for the SDK's. Stripe's own text goes into the chain, not to people."""
+    import stripe
+
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    detail: dict[str, t.Any] = body.get("error") or {}
+    code = detail.get("code") or error.code
+    facts = {"code": code, "param": detail.get("param"), "request_id": error.request_id}
+    text = detail.get("message") or "no further reason was given"
+
+    if isinstance(error, stripe.CardError):
+        decline_code = detail.get("decline_code")
+        return errors.CardDeclinedError(
+            sentence(decline_code, code),
+            decline_code=decline_code,
+            code=code,
+            request_id=error.request_id,
+        )
+
+    if isinstance(error, stripe.RateLimitError):
+        return errors.StripeRateLimitedError(
+            "Stripe asked us to slow down. Nothing was charged. Try again in a moment.",
+            status=429,
+            **facts,
+        )
+
+    if isinstance(error, stripe.AuthenticationError | stripe.PermissionError):
+        return errors.StripeMisconfiguredError(
+            f"Stripe refused the API key ({text}). Nothing was charged. Check "
+            "BILLING_STRIPE_SECRET_KEY and what the key may do.",
+            status=error.http_status,
+            **facts,
+        )
+
+    if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
+        return errors.StripeUnreachableError(
+            "Stripe did not answer. Whether it did the work is not known yet; repeating the "
+            "same request cannot do it twice. Try again in a moment.",
+            status=error.http_status,
+            **facts,
+        )
+
+    kind = errors.StripeNotFoundError if error.http_status == 404 else errors.StripeRejectedError
+    return kind(
+        f"Stripe did not accept the request: {text} Nothing was charged.",
+        status=error.http_status,
+        **facts,
+    )
