@@ -68,8 +68,29 @@ def require_current_customer() -> Customer:
     return found
 
 
+def currency_of(customer: Customer | None) -> str:
+    """The currency a customer pays in: settled by the first purchase, before it a choice.
+
+    The host's ``currency_for`` hook chooses; without one it is the catalog's.
+    """
+    if customer is not None and customer.currency:
+        return customer.currency
+
+    hook = state().hooks.currency_for
+    chosen = hook(customer) if hook is not None else None
+    return (chosen or state().catalog.currency).lower()
+
+
 #: The signed-in owner's customer. Raises :class:`NotSignedInError` when used without one.
 current_customer = t.cast("Customer", LocalProxy(require_current_customer))
+
+
+def _created_rows(customer_id: int | None) -> list[dict[str, object]]:
+    if customer_id is None:
+        return []
+
+    key = f"customer:{customer_id}"
+    return [outbox.signal_row("customer.created", customer_id=customer_id, key=key)]
 
 
 def _find(owner: Owner) -> Customer | None:
@@ -94,11 +115,9 @@ def _create(owner: Owner) -> Customer:
             .returning(Customer.id)
         ).scalar_one_or_none()
 
-        if created is not None:
-            outbox.announce(
-                connection, "customer.created", customer_id=created, key=f"customer:{created}"
-            )
+        written = outbox.write(connection, _created_rows(created))
 
+    outbox.dispatch(written)
     found = _find(owner)
 
     if found is None:  # a snapshot older than the row, as under REPEATABLE READ

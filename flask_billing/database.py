@@ -110,11 +110,15 @@ def committed(action: str) -> c.Iterator[sa.Connection]:
         yield connection
 
 
-def insert(connection: sa.Connection, table: sa.Table | type[t.Any]) -> Insert:
-    """The dialect's INSERT, which knows ON CONFLICT."""
-    target = table if isinstance(table, sa.Table) else table.__table__
-    construct = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    return construct(target)
+def insert(connection: sa.Connection, model: type[t.Any]) -> Insert:
+    """The dialect's INSERT into a model's table, which knows ON CONFLICT."""
+    return insert_for(connection.dialect.name, model)
+
+
+def insert_for(dialect: str, model: type[t.Any]) -> Insert:
+    """Like :func:`insert`, for statements that are built once for a dialect."""
+    construct = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return construct(model.__table__)
 
 
 def close(current: BillingState) -> None:

@@ -35,7 +35,7 @@ _SENTENCES: t.Final = {
 def sentence(decline_code: str | None, code: str | None = None) -> str:
     """One sentence for the person who pays.
 
-    :param decline_code: the bank's reason, which is more exact than
+    :param decline_code: the bank's own reason; decides where there is one.
     :param code: the kind of card error.
     """
     for known in (decline_code, code):

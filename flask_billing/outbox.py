@@ -26,19 +26,13 @@ log = logging.getLogger("flask_billing.outbox")
 MAX_ATTEMPTS = 12
 
 
-def announce(
-    connection: sa.Connection,
-    name: str,
-    *,
-    customer_id: int | None,
-    key: str,
-    body: c.Mapping[str, object] | None = None,
-) -> None:
-    """Write a signal to the outbox, once per ``key``.
+class Written(t.NamedTuple):
+    """A row that is in the outbox now."""
 
-    :param name: one of :data:`flask_billing.signals.NAMES`.
-    """
-    write(connection, [signal_row(name, customer_id=customer_id, key=key, body=body)])
+    id: int
+    kind: str
+    name: str
+    values: dict[str, object]
 
 
 def signal_row(
@@ -64,53 +58,107 @@ def mail_row(
     return _row("mail", name, customer_id, f"mail:{name}:{key}", body)
 
 
-def write(connection: sa.Connection, rows: c.Sequence[dict[str, object]]) -> None:
-    """Write rows in one statement; those whose dedupe key exists are dropped."""
-    if rows:
-        connection.execute(
-            insert(connection, Outbox)
-            .values(list(rows))
-            .on_conflict_do_nothing(index_elements=["dedupe_key"])
-        )
+def write(connection: sa.Connection, rows: c.Sequence[dict[str, object]]) -> list[Written]:
+    """Write rows in one statement; those whose dedupe key exists are dropped.
+
+    :returns: what was written, to :func:`dispatch` after the commit.
+    """
+    if not rows:
+        return []
+
+    statement = (
+        insert(connection, Outbox)
+        .values(list(rows))
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+        .returning(Outbox.id, Outbox.dedupe_key)
+    )
+    ids = {key: row_id for row_id, key in connection.execute(statement)}
+    return [
+        Written(ids[key], t.cast("str", row["kind"]), t.cast("str", row["name"]), row)
+        for row in rows
+        if (key := t.cast("str", row["dedupe_key"])) in ids
+    ]
 
 
-def drain(limit: int = 100) -> int:
-    """Send the waiting signals, oldest first. Returns how many left."""
+def dispatch(written: c.Sequence[Written]) -> None:
+    """Send signals just committed and mark them sent in one statement.
+
+    What a crash keeps from leaving here is found waiting by :func:`drain`.
+    """
+    sent = []
+
+    for row in written:
+        if row.kind != "signal":
+            continue
+
+        customer_id = t.cast("int | None", row.values["customer_id"])
+        body = t.cast("dict[str, t.Any]", row.values["body"])
+        failure = _send(row.id, row.name, customer_id, body)
+
+        if failure is None:
+            sent.append(row.id)
+        else:
+            _mark([row.id], _failed(failure, 1))
+
+    _mark(sent, {"state": "sent", "sent_at": clock.wall()})
+
+
+def drain(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(seconds=30)) -> int:
+    """Send the signals that a crash or a failing listener left waiting, oldest first.
+
+    :param min_age: leaves younger rows to the process that wrote them and is about to send them.
+    :returns: how many left.
+    """
     sent = 0
 
     with transaction() as connection:
-        rows = connection.execute(
-            sa.select(Outbox.id, Outbox.name, Outbox.customer_id, Outbox.body, Outbox.attempts)
-            .where(
-                Outbox.state == "waiting",
-                Outbox.kind == "signal",
-                sa.or_(Outbox.next_attempt_at.is_(None), Outbox.next_attempt_at <= clock.wall()),
-            )
-            .order_by(Outbox.id)
-            .limit(limit)
-        ).all()
+        rows = connection.execute(_waiting(clock.wall() - min_age).limit(limit)).all()
 
     for row in rows:
-        sent += _send(row.id, row.name, row.customer_id, row.body, row.attempts)
+        failure = _send(row.id, row.name, row.customer_id, row.body)
+        values = (
+            _failed(failure, row.attempts + 1)
+            if failure
+            else {"state": "sent", "sent_at": clock.wall(), "error": None}
+        )
+        _mark([row.id], values)
+        sent += failure is None
 
     return sent
 
 
-def _send(
-    row_id: int, name: str, customer_id: int | None, body: dict[str, t.Any], attempts: int
-) -> bool:
-    values: dict[str, object] = {"state": "sent", "sent_at": clock.wall(), "error": None}
+def _waiting(
+    written_before: dt.datetime,
+) -> sa.Select[tuple[int, str, int | None, dict[str, t.Any], int]]:
+    due = sa.or_(Outbox.next_attempt_at.is_(None), Outbox.next_attempt_at <= clock.wall())
+    return (
+        sa.select(Outbox.id, Outbox.name, Outbox.customer_id, Outbox.body, Outbox.attempts)
+        .where(
+            Outbox.state == "waiting",
+            Outbox.kind == "signal",
+            Outbox.created_at <= written_before,
+            due,
+        )
+        .order_by(Outbox.id)
+    )
 
+
+def _send(
+    row_id: int, name: str, customer_id: int | None, body: dict[str, t.Any]
+) -> Exception | None:
     try:
         signal(name).send(state().app, customer_id=customer_id, transition=row_id, **body)
     except Exception as error:  # a host's listener may raise anything; the row must stay
         log.exception("A listener of %s failed; it is tried again", name)
-        values = _failed(error, attempts + 1)
+        return error
 
-    with transaction() as connection:
-        connection.execute(sa.update(Outbox).where(Outbox.id == row_id).values(**values))
+    return None
 
-    return values["state"] == "sent"
+
+def _mark(row_ids: list[int], values: dict[str, object]) -> None:
+    if row_ids:
+        with transaction() as connection:
+            connection.execute(sa.update(Outbox).where(Outbox.id.in_(row_ids)).values(**values))
 
 
 def _failed(error: Exception, attempts: int) -> dict[str, object]:

@@ -32,7 +32,10 @@ class Gateway:
         self._state = current
 
     def get(self, path: str, params: Params | None = None) -> StripeObject:
-        """Read one object. :raises StripeError: a subclass that says what to do."""
+        """Read one object.
+
+        :raises StripeError: a subclass that says what to do.
+        """
         return self._request("get", path, params)
 
     def list(self, path: str, params: Params | None = None) -> c.Iterator[StripeObject]:

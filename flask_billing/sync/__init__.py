@@ -1,0 +1,28 @@
+"""Stripe objects into rows: the only way in, for webhooks, actions and repair alike.
+
+Three steps, each short: draw tickets (committed), fetch with no transaction open, write what
+was fetched unless something newer was written meanwhile.
+"""
+
+from __future__ import annotations
+
+from .. import outbox
+from ..database import committed
+from .fetch import Fetched, Kind, fetch
+from .tickets import draw
+from .write import write
+
+__all__ = ["Fetched", "Kind", "draw", "fetch", "pull", "write"]
+
+
+def pull(kind: Kind, object_id: str, *, action: str = "Reading from Stripe") -> Fetched:
+    """Fetch an object and write what it says; signals leave afterwards.
+
+    :raises StripeError: where it could not be fetched; nothing was changed.
+    """
+    with committed(action) as connection:
+        tickets = draw(connection, [object_id])
+
+    fetched = fetch(kind, object_id)
+    outbox.dispatch(write(fetched, tickets))
+    return fetched

@@ -1,0 +1,152 @@
+"""Stripe objects as the columns of our rows."""
+
+from __future__ import annotations
+
+import typing as t
+from datetime import datetime
+
+from .. import clock, stripe_objects
+from ..clock import from_timestamp
+from ..stripe_objects import StripeObject
+from .plans import Terms
+
+Values = dict[str, t.Any]
+
+
+def subscription_values(
+    subscription: StripeObject, terms: Terms | None, before: StripeObject | None
+) -> Values:
+    """The columns of a subscription.
+
+    :param terms: the plan its price stands for; None keeps the last one as ``last_plan``.
+    :param before: the row as it was, for what Stripe does not remember.
+    """
+    item = stripe_objects.licensed_item(subscription)
+    price = stripe_objects.price_of(subscription)
+    start, end = stripe_objects.period(subscription)
+    pause = subscription.get("pause_collection") or {}
+    before = before or {}
+    return {
+        "stripe_id": subscription["id"],
+        "status": subscription["status"],
+        "plan": terms.plan if terms else None,
+        "last_plan": terms.plan if terms else before.get("last_plan"),
+        "interval": _interval(terms, price),
+        "price": price.get("id"),
+        "item_id": item.get("id"),
+        "quantity": item.get("quantity") or subscription.get("quantity") or 1,
+        "unit_amount": price.get("unit_amount", price.get("amount")),
+        "currency": subscription.get("currency") or price.get("currency") or "usd",
+        "current_period_start": start,
+        "current_period_end": end,
+        "anchor": from_timestamp(subscription.get("billing_cycle_anchor")),
+        "started_at": from_timestamp(subscription.get("start_date")),
+        "ended_at": from_timestamp(subscription.get("ended_at")),
+        "trial_start": from_timestamp(subscription.get("trial_start")),
+        "trial_end": from_timestamp(subscription.get("trial_end")),
+        "cancel_at": stripe_objects.cancels_at(subscription),
+        "canceled_at": from_timestamp(subscription.get("canceled_at")),
+        "past_due_since": _past_due_since(subscription, before),
+        "pause": pause.get("behavior"),
+        "pause_resumes_at": from_timestamp(pause.get("resumes_at")),
+        "discount": _discount(subscription),
+        "schedule_id": stripe_objects.reference(subscription.get("schedule")),
+        "latest_invoice": stripe_objects.reference(subscription.get("latest_invoice")),
+        "default_payment_method": stripe_objects.reference(
+            subscription.get("default_payment_method")
+        ),
+        "snapshot": subscription,
+    }
+
+
+def invoice_values(invoice: StripeObject) -> Values:
+    """The columns of an invoice."""
+    transitions = invoice.get("status_transitions") or {}
+    lines = stripe_objects.list_data(invoice.get("lines"))
+    issued = transitions.get("finalized_at") or invoice.get("created")
+    description = invoice.get("description") or (lines[0].get("description") if lines else None)
+    period = (lines[-1].get("period") if lines else None) or {}
+    return {
+        "stripe_id": invoice["id"],
+        "subscription": stripe_objects.invoice_subscription(invoice),
+        "number": invoice.get("number"),
+        "status": invoice.get("status") or "draft",
+        "billing_reason": invoice.get("billing_reason"),
+        "description": description[:512] if description else None,
+        "currency": invoice["currency"],
+        "total": invoice.get("total") or 0,
+        "amount_due": invoice.get("amount_due") or 0,
+        "amount_paid": invoice.get("amount_paid") or 0,
+        "attempt_count": invoice.get("attempt_count") or 0,
+        "next_payment_attempt": from_timestamp(invoice.get("next_payment_attempt")),
+        "period_start": from_timestamp(period.get("start", invoice.get("period_start"))),
+        "period_end": from_timestamp(period.get("end", invoice.get("period_end"))),
+        "due_at": from_timestamp(invoice.get("due_date")),
+        "paid_at": from_timestamp(transitions.get("paid_at")),
+        "issued_at": from_timestamp(issued) or clock.now(),
+    }
+
+
+def payment_method_values(method: StripeObject) -> Values:
+    """The columns of a payment method: what identifies it to its owner, and no more."""
+    kind = method.get("type") or method.get("object") or "card"
+    detail = method.get(kind)
+    detail = detail if isinstance(detail, dict) else {}
+    return {
+        "stripe_id": method["id"],
+        "type": kind,
+        "brand": detail.get("display_brand") or detail.get("brand") or detail.get("bank_name"),
+        "last4": detail.get("last4"),
+        "exp_month": detail.get("exp_month"),
+        "exp_year": detail.get("exp_year"),
+    }
+
+
+def customer_values(customer: StripeObject) -> Values:
+    """The columns of a customer that Stripe may change: contact, address, default card."""
+    if customer.get("deleted"):
+        return {"stripe_id": None, "default_payment_method": None}
+
+    values: Values = {
+        "default_payment_method": stripe_objects.default_payment_method(customer),
+        "address": customer.get("address"),
+    }
+
+    # What Stripe leaves empty must not blank what the host told us.
+    for field in ("email", "name", "currency"):
+        if customer.get(field):
+            values[field] = customer[field]
+
+    return values
+
+
+def _interval(terms: Terms | None, price: StripeObject) -> str | None:
+    if terms is not None and terms.interval is not None:
+        return terms.interval
+
+    recurring = price.get("recurring") or {}
+    interval: str | None = recurring.get("interval", price.get("interval"))
+    return interval
+
+
+def _past_due_since(subscription: StripeObject, before: StripeObject) -> datetime | None:
+    if subscription["status"] != "past_due":
+        return None
+
+    since: datetime | None = before.get("past_due_since")
+    # The renewal that failed began the current period, whenever we hear of it.
+    return since or stripe_objects.period(subscription)[0] or clock.now()
+
+
+def _discount(subscription: StripeObject) -> Values | None:
+    found = stripe_objects.discounts(subscription)
+
+    if not found:
+        return None
+
+    first = found[0]
+    return {
+        "id": first.get("id"),
+        "coupon": stripe_objects.coupon_of(first),
+        "end": first.get("end"),
+    }

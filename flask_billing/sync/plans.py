@@ -1,0 +1,101 @@
+"""Which plan a Stripe price stands for.
+
+By price id, present or former, in the catalog or in ``billing_price``; then by lookup key;
+then by the metadata that ``catalog push`` writes on the price and its product.
+"""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from .. import stripe_objects
+from ..catalog import Catalog, lookup_key
+from ..models import StripePrice
+from ..state import state
+
+
+class Terms(t.NamedTuple):
+    """A plan and how often it is paid."""
+
+    plan: str
+    interval: str | None
+
+
+def terms_of(connection: sa.Connection, price: stripe_objects.StripeObject) -> Terms | None:
+    """The plan and interval a price stands for; None where nothing tells."""
+    price_id: str | None = price.get("id")
+
+    if price_id is None:
+        return None
+
+    known = _known(connection)
+
+    if price_id not in known and price.get("lookup_key"):
+        found = _by_lookup_key().get(price["lookup_key"])
+
+        if found is not None:
+            return found
+
+    if price_id in known:
+        return known[price_id]
+
+    return _by_metadata(price) or _reread(connection).get(price_id)
+
+
+def forget() -> None:
+    """Drop what is remembered of ``billing_price``, after writing to it."""
+    state().caches.pop("price_terms", None)
+
+
+def _known(connection: sa.Connection) -> dict[str, Terms]:
+    cached: dict[str, Terms] | None = state().caches.get("price_terms")
+    return cached if cached is not None else _reread(connection)
+
+
+def _reread(connection: sa.Connection) -> dict[str, Terms]:
+    rows = connection.execute(
+        sa.select(StripePrice.stripe_id, StripePrice.plan, StripePrice.interval)
+    )
+    known = {row.stripe_id: Terms(row.plan, row.interval) for row in rows}
+    known |= _in_catalog(state().catalog)
+    state().caches["price_terms"] = known
+    return known
+
+
+def _in_catalog(catalog: Catalog) -> dict[str, Terms]:
+    return {
+        price_id: Terms(plan.key, price.interval)
+        for plan in catalog.plans
+        for price in plan.prices
+        for price_id in (price.stripe_price, *price.former)
+        if price_id is not None
+    }
+
+
+def _by_lookup_key() -> dict[str, Terms]:
+    cached: dict[str, Terms] | None = state().caches.get("lookup_keys")
+
+    if cached is None:
+        cached = state().caches["lookup_keys"] = {
+            lookup_key(plan, price): Terms(plan.key, price.interval)
+            for plan in state().catalog.plans
+            for price in plan.prices
+        }
+
+    return cached
+
+
+def _by_metadata(price: stripe_objects.StripeObject) -> Terms | None:
+    product = stripe_objects.product_of(price) or {}
+
+    for holder in (price, product):
+        metadata = holder.get("metadata") or {}
+        plan = state().catalog.plan(metadata.get("billing_plan"))
+
+        if plan is not None:
+            recurring = price.get("recurring") or {}
+            return Terms(plan.key, metadata.get("billing_interval") or recurring.get("interval"))
+
+    return None

@@ -1,0 +1,345 @@
+"""Writes what was fetched, unless something newer was written meanwhile.
+
+The row as it was is read first, and replaced only while it still bears the ticket seen then:
+optimistic, so that no lock is held and the transitions are exact. Whoever lost the race reads
+again; whoever holds an older ticket than the row leaves it alone.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import functools
+import typing as t
+
+import sqlalchemy as sa
+
+from .. import clock, outbox, stripe_objects
+from ..database import insert_for, transaction
+from ..errors import BillingError, UnlinkedCustomerError
+from ..models import Checkout, Customer, Invoice, PaymentMethod, Subscription
+from . import columns, transitions
+from .fetch import Fetched
+from .plans import terms_of
+
+Row = c.Mapping[str, t.Any]
+Tickets = c.Mapping[str, int]
+#: What the caller adds to the transaction; gets the customer's id and returns outbox rows.
+Extra = c.Callable[[sa.Connection, int | None], list[dict[str, object]]]
+
+#: Races with other processes that one write may lose before it gives up.
+MAX_RACES = 5
+
+
+class _OvertakenError(BillingError):
+    """Another process wrote the row between our reading and writing it."""
+
+
+def write(fetched: Fetched, tickets: Tickets, extra: Extra | None = None) -> list[outbox.Written]:
+    """Write fetched objects and their transitions in one transaction.
+
+    :param tickets: by object id; what has no ticket is not written.
+    :param extra: runs in the same transaction, for the caller's own records.
+    :returns: the outbox rows written; dispatch them after this returns.
+    :raises UnlinkedCustomerError: where no customer here is linked to the Stripe customer.
+    """
+    for _ in range(MAX_RACES):
+        try:
+            with transaction() as connection:
+                return _Write(connection, fetched, tickets).run(extra)
+        except _OvertakenError:
+            continue
+
+    raise BillingError(
+        "Other processes kept changing the same billing rows. Nothing was charged or lost; "
+        "the event is tried again."
+    )
+
+
+class _Write:
+    """One attempt to write, inside one transaction."""
+
+    def __init__(self, connection: sa.Connection, fetched: Fetched, tickets: Tickets) -> None:
+        self.connection = connection
+        self.fetched = fetched
+        self.tickets = tickets
+        self.rows: list[dict[str, object]] = []
+
+    def run(self, extra: Extra | None) -> list[outbox.Written]:
+        """Write everything that was fetched."""
+        before = self._before()
+        customer_id: int | None = before["customer_id"] if before else None
+
+        if customer_id is None:
+            raise UnlinkedCustomerError(_stripe_customer(self.fetched))
+
+        assert before is not None
+        self._link(before, customer_id)
+
+        if customer := self._ticketed("customer"):
+            self._write_customer(customer, before, customer_id)
+
+        if invoice := self._ticketed("invoice"):
+            self._write_invoice(invoice, before, customer_id)
+
+        if subscription := self._ticketed("subscription"):
+            self._write_subscription(subscription, before, customer_id)
+
+        self._write_payment_method(before, customer_id)
+
+        if session := self.fetched.get("session"):
+            self._close_checkout(session, customer_id)
+
+        if extra is not None:
+            self.rows += extra(self.connection, customer_id)
+
+        return outbox.write(self.connection, self.rows)
+
+    def _ticketed(
+        self, kind: t.Literal["customer", "invoice", "subscription"]
+    ) -> stripe_objects.StripeObject | None:
+        found = self.fetched.get(kind)
+        return found if found is not None and found["id"] in self.tickets else None
+
+    def _before(self) -> Row | None:
+        parameters = {
+            "stripe_customer": _stripe_customer(self.fetched),
+            "hint": _customer_hint(self.fetched),
+            "subscription": _id(self.fetched.get("subscription")),
+            "invoice": _id(self.fetched.get("invoice")),
+            "payment_method": _id(_payment_method(self.fetched)),
+        }
+        rows = self.connection.execute(_before_statement(), parameters).mappings().all()
+        # A row linked to the Stripe customer beats one that only the metadata points to.
+        found = max(rows, key=lambda row: row["customer_stripe_id"] is not None, default=None)
+        return t.cast("Row | None", found)
+
+    def _link(self, before: Row, customer_id: int) -> None:
+        stripe_customer = _stripe_customer(self.fetched)
+
+        if before["customer_stripe_id"] is None and stripe_customer is not None:
+            self.connection.execute(
+                sa.update(Customer)
+                .where(Customer.id == customer_id)
+                .values(stripe_id=stripe_customer)
+            )
+
+    def _write_customer(
+        self, customer: stripe_objects.StripeObject, before: Row, customer_id: int
+    ) -> None:
+        ticket = self.tickets[customer["id"]]
+
+        if before["customer_ticket"] >= ticket:
+            return
+
+        written = self.connection.execute(
+            sa.update(Customer)
+            .where(Customer.id == customer_id, Customer.applied_ticket == before["customer_ticket"])
+            .values(applied_ticket=ticket, **columns.customer_values(customer))
+        )
+        _won(written.rowcount)
+
+    def _write_invoice(
+        self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
+    ) -> None:
+        row = _part(before, "invoice")
+
+        if self._upsert(Invoice, columns.invoice_values(invoice), row, customer_id):
+            after = columns.invoice_values(invoice)
+            self.rows += transitions.of_invoice(row, after, customer_id=customer_id)
+
+    def _write_subscription(
+        self, subscription: stripe_objects.StripeObject, before: Row, customer_id: int
+    ) -> None:
+        row = _part(before, "subscription")
+        terms = terms_of(self.connection, stripe_objects.price_of(subscription))
+        values = columns.subscription_values(subscription, terms, row)
+
+        if self._upsert(Subscription, values, row, customer_id):
+            self.rows += transitions.of_subscription(
+                row, values, customer_id=customer_id, ticket=self.tickets[subscription["id"]]
+            )
+
+    def _upsert(
+        self,
+        model: type[Invoice] | type[Subscription] | type[PaymentMethod],
+        values: columns.Values,
+        before: Row | None,
+        customer_id: int,
+    ) -> bool:
+        """Insert or replace a row. False where a newer one is already there."""
+        ticket = self.tickets[values["stripe_id"]]
+        seen = before["applied_ticket"] if before else -1
+
+        if seen >= ticket:
+            return False
+
+        statement = _upsert_statement(model, self.connection.dialect.name)
+        written = self.connection.execute(
+            statement,
+            {
+                **values,
+                "customer_id": customer_id,
+                "synced_at": clock.wall(),
+                "applied_ticket": ticket,
+                "seen_ticket": seen,
+            },
+        )
+        _won(written.rowcount)
+        return True
+
+    def _write_payment_method(self, before: Row, customer_id: int) -> None:
+        method = _payment_method(self.fetched)
+
+        if method is None:
+            return
+
+        asked_for = method["id"] in self.tickets
+
+        if not asked_for and before["payment_method_ticket"] is not None:
+            return  # came along with a subscription, and is known
+
+        ticket = self.tickets.get(method["id"], 0)
+        seen = before["payment_method_ticket"]
+
+        if seen is not None and seen >= ticket:
+            return
+
+        detached = asked_for and stripe_objects.reference(method.get("customer")) is None
+        self.connection.execute(
+            _upsert_statement(PaymentMethod, self.connection.dialect.name),
+            {
+                **columns.payment_method_values(method),
+                "detached_at": clock.now() if detached else None,
+                "customer_id": customer_id,
+                "synced_at": clock.wall(),
+                "applied_ticket": ticket,
+                "seen_ticket": -1 if seen is None else seen,
+            },
+        )
+
+    def _close_checkout(self, session: stripe_objects.StripeObject, customer_id: int) -> None:
+        state = {"complete": "complete", "expired": "expired"}.get(session.get("status") or "")
+
+        if state is None:
+            return
+
+        closed = self.connection.execute(
+            sa.update(Checkout)
+            .where(
+                Checkout.session_id == session["id"],
+                Checkout.customer_id == customer_id,
+                Checkout.state == "open",
+            )
+            .values(state=state, finished_at=clock.now())
+            .returning(Checkout.plan)
+        ).scalar_one_or_none()
+
+        if closed is not None:
+            name = "checkout.completed" if state == "complete" else "checkout.expired"
+            self.rows.append(
+                outbox.signal_row(
+                    name, customer_id=customer_id, key=session["id"], body={"plan": closed}
+                )
+            )
+
+
+def _won(rowcount: int) -> None:
+    if rowcount == 0:
+        raise _OvertakenError("another process wrote first")
+
+
+def _id(found: stripe_objects.StripeObject | None) -> str | None:
+    return stripe_objects.reference(found)
+
+
+def _payment_method(fetched: Fetched) -> stripe_objects.StripeObject | None:
+    if "payment_method" in fetched:
+        return fetched["payment_method"]
+
+    subscription = fetched.get("subscription") or {}
+    return stripe_objects.expanded(subscription.get("default_payment_method"))
+
+
+def _stripe_customer(fetched: Fetched) -> str | None:
+    if "customer" in fetched:
+        return t.cast("str", fetched["customer"]["id"])
+
+    for holder in (
+        fetched.get("session"),
+        fetched.get("invoice"),
+        fetched.get("subscription"),
+        fetched.get("payment_method"),
+    ):
+        found = stripe_objects.reference((holder or {}).get("customer"))
+
+        if found is not None:
+            return found
+
+    return None
+
+
+def _customer_hint(fetched: Fetched) -> int:
+    """Our customer id as we wrote it on Stripe's side; 0 where it is not there."""
+    session = fetched.get("session") or {}
+    holders = (session, fetched.get("subscription") or {}, fetched.get("customer") or {})
+    hints = [session.get("client_reference_id")]
+    hints += [(holder.get("metadata") or {}).get("billing_customer") for holder in holders]
+    found = next((hint for hint in hints if hint), "")
+    return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
+
+
+def _part(before: Row, prefix: str) -> Row | None:
+    """The columns of one joined table; None where no row was joined."""
+    if before[f"{prefix}__stripe_id"] is None:
+        return None
+
+    start = f"{prefix}__"
+    return {key[len(start) :]: before[key] for key in before if key.startswith(start)}
+
+
+_SUBSCRIPTION_BEFORE: t.Final = (
+    "stripe_id", "status", "plan", "last_plan", "interval", "price", "cancel_at", "pause",
+    "current_period_start", "past_due_since", "applied_ticket",
+)  # fmt: skip
+_INVOICE_BEFORE: t.Final = ("stripe_id", "status", "applied_ticket")
+
+
+@functools.cache
+def _before_statement() -> sa.Select[t.Any]:
+    subscription = [
+        getattr(Subscription, name).label(f"subscription__{name}") for name in _SUBSCRIPTION_BEFORE
+    ]
+    invoice = [getattr(Invoice, name).label(f"invoice__{name}") for name in _INVOICE_BEFORE]
+    linked = Customer.stripe_id == sa.bindparam("stripe_customer")
+    hinted = sa.and_(Customer.id == sa.bindparam("hint"), Customer.stripe_id.is_(None))
+    return (
+        sa.select(
+            Customer.id.label("customer_id"),
+            Customer.stripe_id.label("customer_stripe_id"),
+            Customer.applied_ticket.label("customer_ticket"),
+            PaymentMethod.applied_ticket.label("payment_method_ticket"),
+            *subscription,
+            *invoice,
+        )
+        .outerjoin(Subscription, Subscription.stripe_id == sa.bindparam("subscription"))
+        .outerjoin(Invoice, Invoice.stripe_id == sa.bindparam("invoice"))
+        .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
+        .where(sa.or_(linked, hinted))
+    )
+
+
+@functools.cache
+def _upsert_statement(
+    model: type[Invoice] | type[Subscription] | type[PaymentMethod], dialect: str
+) -> sa.Executable:
+    insert = insert_for(dialect, model)
+    names = [column.name for column in model.__table__.columns if column.name not in _NOT_SYNCED]
+    return insert.values({name: sa.bindparam(name) for name in names}).on_conflict_do_update(
+        index_elements=["stripe_id"],
+        set_={name: insert.excluded[name] for name in names if name != "stripe_id"},
+        where=model.applied_ticket == sa.bindparam("seen_ticket"),
+    )
+
+
+#: Columns that no fetch of the object itself tells.
+_NOT_SYNCED: t.Final = ("id", "amount_refunded")
