@@ -10,9 +10,9 @@ from .. import outbox
 from ..database import committed
 from .fetch import Fetched, Kind, fetch
 from .tickets import draw
-from .write import write
+from .write import Extra, write
 
-__all__ = ["Fetched", "Kind", "draw", "fetch", "pull", "write"]
+__all__ = ["Extra", "Fetched", "Kind", "draw", "fetch", "pull", "write"]
 
 
 def pull(kind: Kind, object_id: str, *, action: str = "Reading from Stripe") -> Fetched:

@@ -1,0 +1,62 @@
+"""The route Stripe posts to."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Blueprint, current_app, request
+from flask.typing import ResponseReturnValue
+
+from .. import clock, config, webhooks
+from ..errors import WebhookRejectedError
+from ..state import state
+
+log = logging.getLogger("flask_billing.webhooks")
+
+bp = Blueprint("webhooks", __name__)
+
+
+@bp.post("/webhooks/stripe")
+def stripe() -> ResponseReturnValue:
+    """Take one delivery: 2xx once it is safely kept and processed, 5xx to get it again."""
+    secrets = state().stripe.webhook_secrets
+
+    if not secrets:
+        log.error(
+            "A webhook arrived, but BILLING_STRIPE_WEBHOOK_SECRETS is not set, so none can be "
+            "trusted. Copy the endpoint's signing secret (whsec_…) from Stripe's dashboard."
+        )
+        return {"error": "no webhook secret is configured"}, 503
+
+    try:
+        body = _body()
+        event = webhooks.verified(
+            body,
+            request.headers.get("Stripe-Signature"),
+            secrets,
+            tolerance=current_app.config["BILLING_WEBHOOK_TOLERANCE"].total_seconds(),
+            now=clock.wall_seconds(),
+            livemode=config.is_live(current_app),
+        )
+    except WebhookRejectedError as error:
+        log.warning("Refused a webhook: %s", error)
+        return {"error": str(error)}, error.status
+
+    outcome = webhooks.receive(event, body)
+    return {"outcome": outcome}, 500 if outcome == "failed" else 200
+
+
+def _body() -> bytes:
+    limit: int = current_app.config["BILLING_WEBHOOK_MAX_BYTES"]
+    too_large = WebhookRejectedError(f"the body is larger than {limit} bytes", status=413)
+
+    if (request.content_length or 0) > limit:
+        raise too_large
+
+    # The length may be missing or a lie, so no more than one byte too many is ever read.
+    body: bytes = request.stream.read(limit + 1)
+
+    if len(body) > limit:
+        raise too_large
+
+    return body

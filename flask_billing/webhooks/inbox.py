@@ -1,0 +1,255 @@
+"""The inbox: an event is stored and committed, then processed, then closed.
+
+A crash between any two steps leaves a row that the retry finds. A duplicate of a closed event
+costs one statement; a duplicate of an open one is processed again, which tickets and dedupe
+keys make harmless.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import logging
+import traceback
+import typing as t
+
+import sqlalchemy as sa
+
+from .. import clock, outbox, stripe_objects, sync
+from ..database import insert_for, transaction
+from ..models import Customer, WebhookEvent
+from ..state import state
+from ..sync.fetch import fetch_or_gone
+from .handlers import HANDLERS, PURE, Handling
+from .verify import Event
+
+log = logging.getLogger("flask_billing.webhooks")
+
+#: What became of a delivery.
+Outcome = t.Literal["handled", "duplicate", "ignored", "deferred", "failed"]
+
+#: States in which nothing is left to do.
+CLOSED: t.Final = ("handled", "ignored")
+#: How long a stored event may look unprocessed before the retry takes it for a crash.
+CRASHED_AFTER: t.Final = dt.timedelta(minutes=2)
+LONGEST_DELAY: t.Final = dt.timedelta(hours=6)
+MAX_TRACEBACK: t.Final = 8000
+
+
+def receive(event: Event, body: bytes) -> Outcome:
+    """Store a verified event and, unless processing is deferred, process it.
+
+    :param body: the delivery as it came; kept for replay.
+    :returns: "failed" where Stripe should deliver it again.
+    """
+    handling = HANDLERS.get(event["type"])
+    deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
+
+    with transaction() as connection:
+        row = _store(connection, event, body, known=handling is not None)
+
+        if row.state in CLOSED and (row.deliveries > 1 or handling is None):
+            return "duplicate" if row.deliveries > 1 else "ignored"
+
+        if handling is None:
+            return "ignored"
+
+        if deferred:
+            return "deferred"
+
+        tickets = _draw(connection, event, handling)
+
+    return _attempt(row.id, event, handling, tickets)
+
+
+def process(event_id: int) -> Outcome:
+    """Process a stored event again, by its row id."""
+    with transaction() as connection:
+        payload = connection.execute(
+            sa.select(WebhookEvent.payload).where(WebhookEvent.id == event_id)
+        ).scalar_one()
+        event: Event = stripe_event(payload)
+        handling = HANDLERS.get(event["type"])
+
+        if handling is None:
+            return "ignored"
+
+        tickets = _draw(connection, event, handling)
+
+    return _attempt(event_id, event, handling, tickets)
+
+
+def retry_due(limit: int = 100) -> dict[Outcome, int]:
+    """Process the events whose time to be tried (again) has come. Counts the outcomes."""
+    with transaction() as connection:
+        due = connection.scalars(
+            sa.select(WebhookEvent.id)
+            .where(
+                WebhookEvent.state.in_(("received", "failed")),
+                WebhookEvent.next_attempt_at <= clock.wall(),
+            )
+            .order_by(WebhookEvent.id)
+            .limit(limit)
+        ).all()
+
+    outcomes: dict[Outcome, int] = {}
+
+    for event_id in due:
+        outcome = process(event_id)
+        outcomes[outcome] = outcomes.get(outcome, 0) + 1
+
+    return outcomes
+
+
+def stripe_event(payload: str | None) -> Event:
+    """A stored payload as an event."""
+    import json
+
+    return t.cast("Event", json.loads(payload or "{}"))
+
+
+def _store(
+    connection: sa.Connection, event: Event, body: bytes, *, known: bool
+) -> sa.Row[tuple[int, str, int]]:
+    now = clock.wall()
+    deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
+    return connection.execute(
+        _store_statement(connection.dialect.name),
+        {
+            "stripe_id": event["id"],
+            "type": event["type"][:128],
+            "object_id": _object_id(event),
+            "state": "received" if known else "ignored",
+            "payload": body.decode(),
+            "received_at": now,
+            "next_attempt_at": now if deferred else now + CRASHED_AFTER,
+        },
+    ).one()
+
+
+def _draw(connection: sa.Connection, event: Event, handling: Handling) -> dict[str, int]:
+    found = event["data"]["object"]
+    ids = [handling.find(found)] if handling.kind else []
+
+    if handling.kind == "paid_invoice":
+        ids.append(stripe_objects.invoice_subscription(found))
+    elif handling.kind == "session":
+        # A session is only ever closed, so the ticket is for what it brought about.
+        ids = [stripe_objects.reference(found.get("subscription"))]
+
+    return sync.draw(connection, [object_id for object_id in ids if object_id])
+
+
+def _attempt(event_id: int, event: Event, handling: Handling, tickets: dict[str, int]) -> Outcome:
+    try:
+        written = _handle(event_id, event, handling, tickets)
+    except Exception as error:  # whatever it was, the event must stay and Stripe must hear of it
+        log.exception("Event %s (%s) failed", event["id"], event["type"])
+        _keep_failure(event_id, error)
+        return "failed"
+
+    outbox.dispatch(written)
+    return "handled"
+
+
+def _handle(
+    event_id: int, event: Event, handling: Handling, tickets: dict[str, int]
+) -> list[outbox.Written]:
+    object_id = handling.find(event["data"]["object"])
+
+    def close(connection: sa.Connection, customer_id: int | None) -> list[dict[str, object]]:
+        _close(connection, event_id, tickets)
+        return handling.effect(event, customer_id) if handling.effect else []
+
+    if handling.kind is None or object_id is None:
+        return _without_fetch(event, close)
+
+    fetched = fetch_or_gone(handling.kind, object_id)
+
+    if fetched is None:
+        return _without_fetch(event, close)
+
+    return sync.write(fetched, tickets, close)
+
+
+def _without_fetch(event: Event, close: sync.Extra) -> list[outbox.Written]:
+    stripe_customer = stripe_objects.reference(event["data"]["object"].get("customer"))
+
+    with transaction() as connection:
+        customer_id = connection.execute(
+            sa.select(Customer.id).where(Customer.stripe_id == stripe_customer)
+        ).scalar_one_or_none()
+        return outbox.write(connection, close(connection, customer_id))
+
+
+def _close(connection: sa.Connection, event_id: int, tickets: dict[str, int]) -> None:
+    """Mark the event handled, and with it those that the same fetch made superfluous.
+
+    Rows with a lower id were stored before our fetch began, so what they announce is in it.
+    """
+    connection.execute(
+        _close_statement(),
+        {
+            "event_id": event_id,
+            "object_ids": list(tickets),
+            "now": clock.wall(),
+        },
+    )
+
+
+def _keep_failure(event_id: int, error: Exception) -> None:
+    text = "".join(traceback.format_exception(error))[-MAX_TRACEBACK:]
+    limit: int = state().app.config["BILLING_WEBHOOK_MAX_ATTEMPTS"]
+
+    with transaction() as connection:
+        attempts = connection.execute(
+            sa.select(WebhookEvent.attempts).where(WebhookEvent.id == event_id)
+        ).scalar_one()
+        attempts += 1
+        delay = min(LONGEST_DELAY, dt.timedelta(seconds=15 * 2**attempts))
+        connection.execute(
+            sa.update(WebhookEvent)
+            .where(WebhookEvent.id == event_id, WebhookEvent.state.not_in(CLOSED))
+            .values(
+                state="dead" if attempts >= limit else "failed",
+                attempts=attempts,
+                error=text,
+                next_attempt_at=clock.wall() + delay,
+            )
+        )
+
+
+def _object_id(event: Event) -> str | None:
+    handling = HANDLERS.get(event["type"])
+    found = event["data"]["object"]
+    return (handling.find(found) if handling else None) or stripe_objects.reference(found)
+
+
+@functools.cache
+def _store_statement(dialect: str) -> sa.Executable:
+    names = (
+        "stripe_id", "type", "object_id", "state", "payload", "received_at", "next_attempt_at",
+    )  # fmt: skip
+    return (
+        insert_for(dialect, WebhookEvent)
+        .values({name: sa.bindparam(name) for name in names} | {"deliveries": 1, "attempts": 0})
+        .on_conflict_do_update(
+            index_elements=["stripe_id"], set_={"deliveries": WebhookEvent.deliveries + 1}
+        )
+        .returning(WebhookEvent.id, WebhookEvent.state, WebhookEvent.deliveries)
+    )
+
+
+@functools.cache
+def _close_statement() -> sa.Update:
+    superfluous = sa.and_(
+        WebhookEvent.object_id.in_(sa.bindparam("object_ids", expanding=True)),
+        WebhookEvent.state.in_(("received", "failed", "dead")),
+        WebhookEvent.type.in_(PURE),
+        WebhookEvent.id < sa.bindparam("event_id"),
+    )
+    return (
+        sa.update(WebhookEvent)
+        .where(sa.or_(WebhookEvent.id == sa.bindparam("event_id"), superfluous))
+        .values(state="handled", handled_at=sa.bindparam("now"), error=None, next_attempt_at=None)
+    )

@@ -1,0 +1,94 @@
+"""Is this delivery Stripe's, and is it fresh?
+
+The signature scheme is Stripe's ``v1``: HMAC-SHA256, keyed with the whole ``whsec_…`` text,
+over the timestamp, a dot and the raw body (docs.stripe.com/webhooks/signature). Done with the
+standard library: the SDK's ``construct_event`` also builds typed objects, at 24 times the cost.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import hmac
+import json
+import typing as t
+
+from ..errors import WebhookRejectedError
+
+Event = dict[str, t.Any]
+
+
+def verified(
+    body: bytes,
+    header: str | None,
+    secrets: c.Sequence[str],
+    *,
+    tolerance: float,
+    now: float,
+    livemode: bool,
+) -> Event:
+    """The event in a delivery, if it is authentic, fresh and of this mode.
+
+    :param header: value of ``Stripe-Signature``.
+    :param secrets: every secret that may have signed it; any match counts.
+    :param tolerance: oldest signature accepted, in seconds.
+    :param now: wall time, in seconds since the epoch.
+    :param livemode: whether this app's key moves real money.
+    :raises WebhookRejectedError: saying why; nothing may be stored then.
+    """
+    timestamp, signatures = _parse_header(header)
+    signed = b"%d." % timestamp + body
+
+    if not any(
+        hmac.compare_digest(hmac.digest(secret.encode(), signed, "sha256").hex(), signature)
+        for secret in secrets
+        for signature in signatures
+    ):
+        raise WebhookRejectedError("no signature matches the endpoint's secret")
+
+    if abs(now - timestamp) > tolerance:
+        raise WebhookRejectedError("the signature is too old, or from the future")
+
+    return _parse_event(body, livemode)
+
+
+def _parse_header(header: str | None) -> tuple[int, list[str]]:
+    timestamp, signatures = None, []
+
+    for part in (header or "").split(","):
+        name, _, value = part.strip().partition("=")
+
+        if name == "t" and value.isascii() and value.isdecimal() and len(value) < 16:
+            timestamp = int(value)
+        elif name == "v1" and value.isascii():
+            signatures.append(value)
+
+    if timestamp is None or not signatures:
+        raise WebhookRejectedError("the Stripe-Signature header is missing or malformed")
+
+    return timestamp, signatures
+
+
+def _parse_event(body: bytes, livemode: bool) -> Event:
+    try:
+        event = json.loads(body)
+    except ValueError:
+        raise WebhookRejectedError("the body is not JSON") from None
+
+    if not isinstance(event, dict) or event.get("object") != "event":
+        raise WebhookRejectedError("the body is not an event")
+
+    data = event.get("data")
+
+    if (
+        not isinstance(event.get("id"), str)
+        or not isinstance(event.get("type"), str)
+        or not isinstance(data, dict)
+        or not isinstance(data.get("object"), dict)
+    ):
+        raise WebhookRejectedError("the event lacks its id, type or object")
+
+    if bool(event.get("livemode")) is not livemode:
+        mode = "test" if livemode else "live"
+        raise WebhookRejectedError(f"a {mode} event reached an app whose key is of the other mode")
+
+    return event
