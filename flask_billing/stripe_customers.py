@@ -1,0 +1,56 @@
+"""Our customers at Stripe."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from .database import committed
+from .models import Customer
+from .state import state
+from .stripe_gateway import gateway
+
+
+def ensure_stripe_customer(customer: Customer, action: str) -> str:
+    """The id of the customer at Stripe, created there at the first call.
+
+    :param action: what this is for, named in errors.
+    :raises StripeError: where Stripe refused or did not answer. Nothing was charged.
+    """
+    if customer.stripe_id is not None:
+        return customer.stripe_id
+
+    with committed(action):
+        pass  # a busy host session has to be found before Stripe is called
+
+    created = gateway().post(
+        "/v1/customers", _params(customer), idempotency_key=f"fb:customer:{customer.id}:1"
+    )
+
+    with committed(action) as connection:
+        connection.execute(
+            sa.update(Customer)
+            .where(Customer.id == customer.id, Customer.stripe_id.is_(None))
+            .values(stripe_id=created["id"])
+        )
+
+    state().db.session.refresh(customer, ["stripe_id"])
+    assert customer.stripe_id is not None
+    return customer.stripe_id
+
+
+def _params(customer: Customer) -> dict[str, object]:
+    params: dict[str, object] = {
+        "metadata": {
+            "billing_customer": str(customer.id),
+            "owner_type": customer.owner_type,
+            "owner_id": customer.owner_id,
+        }
+    }
+
+    if customer.email:
+        params["email"] = customer.email
+
+    if customer.name:
+        params["name"] = customer.name
+
+    return params
