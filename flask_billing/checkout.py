@@ -205,39 +205,48 @@ def _seats(plan: Plan, quantity: int) -> int:
 
 def _reserve(customer_id: int, wish: _Wish) -> Checkout:
     """The customer's open checkout: a new row for this wish, or the one already there."""
-    now = clock.now()
+    row_id = None
 
-    with committed(ACTION) as connection:
-        connection.execute(
-            sa.update(Checkout)
-            .where(
-                Checkout.customer_id == customer_id,
-                Checkout.state == "open",
-                Checkout.expires_at <= now,
-            )
-            .values(state="expired", finished_at=now)
-        )
-        connection.execute(
-            insert(connection, Checkout)
-            .values(
-                customer_id=customer_id,
-                state="open",
-                attempt=1,
-                created_at=now,
-                expires_at=now + LIFETIME,
-                **dataclasses.asdict(wish),
-            )
-            .on_conflict_do_nothing(
-                index_elements=["customer_id"], index_where=sa.text("state = 'open'")
-            )
-        )
-        row_id = connection.execute(
-            sa.select(Checkout.id).where(
-                Checkout.customer_id == customer_id, Checkout.state == "open"
-            )
-        ).scalar_one()
+    while row_id is None:  # the open one may be closed between our insert and our look
+        with committed(ACTION) as connection:
+            _expire_old(connection, customer_id)
+            row_id = _insert_or_find(connection, customer_id, wish)
 
     return _fresh(row_id)
+
+
+def _expire_old(connection: sa.Connection, customer_id: int) -> None:
+    now = clock.now()
+    connection.execute(
+        sa.update(Checkout)
+        .where(
+            Checkout.customer_id == customer_id,
+            Checkout.state == "open",
+            Checkout.expires_at <= now,
+        )
+        .values(state="expired", finished_at=now)
+    )
+
+
+def _insert_or_find(connection: sa.Connection, customer_id: int, wish: _Wish) -> int | None:
+    now = clock.now()
+    connection.execute(
+        insert(connection, Checkout)
+        .values(
+            customer_id=customer_id,
+            state="open",
+            attempt=1,
+            created_at=now,
+            expires_at=now + LIFETIME,
+            **dataclasses.asdict(wish),
+        )
+        .on_conflict_do_nothing(
+            index_elements=["customer_id"], index_where=sa.text("state = 'open'")
+        )
+    )
+    return connection.execute(
+        sa.select(Checkout.id).where(Checkout.customer_id == customer_id, Checkout.state == "open")
+    ).scalar_one_or_none()
 
 
 def _create_session(row: Checkout, stripe_customer: str) -> Checkout:
@@ -379,13 +388,13 @@ def _find(customer_id: int, session_id: str) -> Checkout:
     if found is None:
         raise CheckoutNotFoundError("There is no such checkout of yours. Nothing was charged.")
 
-    return t.cast("Checkout", found)
+    return found
 
 
 def _fresh(row_id: int) -> Checkout:
     found = state().db.session.get(Checkout, row_id, populate_existing=True)
     assert found is not None, "the row was committed a moment ago"
-    return t.cast("Checkout", found)
+    return found
 
 
 def _plan(row: Checkout) -> Plan | None:
