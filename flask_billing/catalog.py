@@ -9,13 +9,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import os
-import re
-import tomllib
 import typing as t
-from pathlib import Path
 
 import pydantic as p
 
+from . import catalog_file, catalog_rules
 from .errors import CatalogError, UnknownPlanError
 
 Interval = t.Literal["month", "year"]
@@ -25,20 +23,31 @@ Policy = t.Literal["hard", "soft", "overage", "credits"]
 INTERVALS: t.Final[tuple[Interval, ...]] = ("month", "year")
 UNLIMITED: t.Final = -1
 
+
+def _whole(value: object) -> object:
+    # 29.00 would quietly become 29 cents.
+    if isinstance(value, bool | float):
+        raise ValueError(f"{value!r} is not a whole number; amounts are in minor units, as cents")
+
+    return value
+
+
+Whole = t.Annotated[int, p.BeforeValidator(_whole)]
+Count = t.Annotated[Whole, p.Field(ge=0)]
 #: A key is part of URLs, metadata and Stripe lookup keys, so it is kept plain.
 Key = t.Annotated[str, p.StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Currency = t.Annotated[str, p.StringConstraints(pattern=r"^[a-z]{3}$", to_lower=True)]
+Currency = t.Annotated[str, p.StringConstraints(pattern=r"^[A-Za-z]{3}$", to_lower=True)]
 Text = t.Annotated[str, p.StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-Percent = t.Annotated[int, p.Field(ge=1, le=1000)]
-
-_VARIABLE = re.compile(r"^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$")
+Percent = t.Annotated[Whole, p.Field(ge=1, le=1000)]
 
 
-class _Part(p.BaseModel):
-    model_config = p.ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+class Part(p.BaseModel):
+    """A table of the catalog."""
+
+    model_config = p.ConfigDict(frozen=True, extra="forbid")
 
 
-class Meter(_Part):
+class Meter(Part):
     """Something that is counted, in whole numbers of its smallest unit."""
 
     key: Key
@@ -46,7 +55,7 @@ class Meter(_Part):
     #: Singular word for one unit, shown in texts: "token".
     unit: Text = "unit"
     #: Smallest units in one shown unit, for meters kept finer than they are shown.
-    scale: t.Annotated[int, p.Field(ge=1)] = 1
+    scale: t.Annotated[Whole, p.Field(ge=1)] = 1
     aggregation: t.Literal["sum", "count"] = "sum"
     #: Event name of the Stripe Billing Meter, where usage is billed by Stripe.
     stripe_event: str | None = None
@@ -55,19 +64,19 @@ class Meter(_Part):
     on_error: t.Literal["open", "closed"] = "open"
 
 
-class Limit(_Part):
+class Limit(Part):
     """How much of a meter a plan includes in one window."""
 
     meter: Key
     #: Smallest units per window; -1 is unlimited, 0 is not included.
-    included: t.Annotated[int, p.Field(ge=UNLIMITED)]
+    included: t.Annotated[Whole, p.Field(ge=UNLIMITED)]
     window: Window = "billing_period"
     scope: t.Literal["customer", "member"] = "customer"
     policy: Policy = "hard"
     #: Price of one unit beyond the included ones, in millionths of the currency's minor unit.
-    overage_rate: t.Annotated[int, p.Field(ge=0)] | None = None
+    overage_rate: Count | None = None
     #: Most units beyond the included ones; None is no cap.
-    overage_cap: t.Annotated[int, p.Field(ge=0)] | None = None
+    overage_cap: Count | None = None
     thresholds: tuple[Percent, ...] = (80, 95, 100)
     rollover: bool = False
 
@@ -77,21 +86,24 @@ class Limit(_Part):
         return self.included == UNLIMITED
 
 
-class Price(_Part):
+class Price(Part):
     """What a plan costs for one interval in one currency."""
 
     interval: Interval
-    #: Minor units. May be left out where ``stripe_price`` names a price made at Stripe.
-    amount: t.Annotated[int, p.Field(ge=0)] | None = None
+    #: Minor units. May be left out where ``stripe_price`` or ``lookup_key`` names a price that
+    #: was made at Stripe.
+    amount: Count | None = None
     currency: Currency | None = None
-    stripe_price: str | None = None
+    #: Id of a price made at Stripe, which push checks and never creates.
+    stripe_price: t.Annotated[str, p.StringConstraints(min_length=1, max_length=255)] | None = None
+    #: Stripe's name for the price, instead of ``billing_<plan>_<interval>_<currency>``.
     lookup_key: t.Annotated[str, p.StringConstraints(min_length=1, max_length=200)] | None = None
     #: Stripe price ids this price had before; subscriptions on them keep the plan.
     former: tuple[str, ...] = ()
     tax_behavior: t.Literal["inclusive", "exclusive", "unspecified"] = "unspecified"
 
 
-class Feature(_Part):
+class Feature(Part):
     """A line of the feature list. ``key`` makes it one that ``requires_feature`` can ask for."""
 
     text: Text
@@ -99,23 +111,23 @@ class Feature(_Part):
     key: Key | None = None
 
 
-class Seats(_Part):
+class Seats(Part):
     """Bounds of a plan that is sold per seat."""
 
-    min: t.Annotated[int, p.Field(ge=1)] = 1
-    max: t.Annotated[int, p.Field(ge=1)] | None = None
+    min: t.Annotated[Whole, p.Field(ge=1)] = 1
+    max: t.Annotated[Whole, p.Field(ge=1)] | None = None
 
 
-class Plan(_Part):
+class Plan(Part):
     """What a customer can be on. A plan without prices and contact is the free plan."""
 
     key: Key
     name: Text
     description: str = ""
     #: Higher is more. Decides upgrade from downgrade, and which of two live plans counts.
-    rank: int = 0
+    rank: Whole = 0
     features: tuple[Feature, ...] = ()
-    trial_days: t.Annotated[int, p.Field(ge=0, le=730)] = 0
+    trial_days: t.Annotated[Whole, p.Field(ge=0, le=730)] = 0
     #: Kept by those who have it, hidden from everybody else.
     archived: bool = False
     #: Marked on the plans page as the one most people want.
@@ -150,6 +162,14 @@ class Plan(_Part):
 
         return None
 
+    def in_currency(self, currency: str) -> Plan:
+        """The same plan, with prices that named no currency in this one."""
+        prices = tuple(
+            price if price.currency else price.model_copy(update={"currency": currency})
+            for price in self.prices
+        )
+        return self.model_copy(update={"prices": prices})
+
     def has_feature(self, key: str) -> bool:
         """Whether the feature of that key is included."""
         return any(feature.key == key and feature.included for feature in self.features)
@@ -162,24 +182,24 @@ class Plan(_Part):
         return self.limits
 
 
-class Offer(_Part):
+class Offer(Part):
     """A retention offer, shown beside "Cancel plan" and never before it."""
 
     key: Key
     kind: t.Literal["discount", "pause", "plan", "trial_extension", "contact"]
-    percent_off: t.Annotated[int, p.Field(ge=1, le=100)] | None = None
-    amount_off: t.Annotated[int, p.Field(ge=1)] | None = None
+    percent_off: t.Annotated[Whole, p.Field(ge=1, le=100)] | None = None
+    amount_off: t.Annotated[Whole, p.Field(ge=1)] | None = None
     currency: Currency | None = None
-    months: t.Annotated[int, p.Field(ge=1, le=24)] | None = None
-    days: t.Annotated[int, p.Field(ge=1, le=90)] | None = None
+    months: t.Annotated[Whole, p.Field(ge=1, le=24)] | None = None
+    days: t.Annotated[Whole, p.Field(ge=1, le=90)] | None = None
     plan: Key | None = None
     reasons: tuple[str, ...] = ()
     plans: tuple[Key, ...] = ()
-    cooldown_days: t.Annotated[int, p.Field(ge=0)] = 180
+    cooldown_days: Count = 180
     title: str | None = None
 
 
-class Catalog(_Part):
+class Catalog(Part):
     """Everything that is sold. Build one with :meth:`load`, or in Python by these names."""
 
     currency: Currency = "usd"
@@ -188,8 +208,23 @@ class Catalog(_Part):
     offers: tuple[Offer, ...] = ()
     #: Limits of a customer who has no plan at all, in a catalog without a free one.
     default_limits: tuple[Limit, ...] = ()
-    #: Where it came from, for messages.
-    source: str = p.Field(default="(Python)", exclude=True)
+    _source: str = p.PrivateAttr(default="(Python)")
+
+    @p.field_validator("plans")
+    @classmethod
+    def _in_its_currency(cls, plans: tuple[Plan, ...], info: p.ValidationInfo) -> tuple[Plan, ...]:
+        """Prices that name no currency are in the catalog's."""
+        currency = info.data.get("currency", "usd")
+        return tuple(plan.in_currency(currency) for plan in plans)
+
+    @p.model_validator(mode="after")
+    def _consistent(self, info: p.ValidationInfo) -> Catalog:
+        problems = list(catalog_rules.problems(self, info.context))
+
+        if problems:
+            raise CatalogError(self._source, problems)
+
+        return self
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Catalog:
@@ -197,16 +232,7 @@ class Catalog(_Part):
 
         :raises CatalogError: listing every problem with its path in the file.
         """
-        file = Path(path)
-
-        try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise CatalogError(str(file), [f"cannot be read: {error.strerror}"]) from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise CatalogError(str(file), [f"is not TOML: {error}"]) from error
-
-        return cls.parse(content, source=str(file))
+        return cls.parse(catalog_file.read(path), source=os.fspath(path))
 
     @classmethod
     def parse(cls, content: c.Mapping[str, object], *, source: str = "(Python)") -> Catalog:
@@ -214,25 +240,14 @@ class Catalog(_Part):
 
         :raises CatalogError: listing every problem with its path.
         """
-        content = {**content, "source": source}
-
-        for table in ("meters", "plans"):
-            content[table] = _keyed(content.get(table, {}))
-
-        variables: list[str] = []
-        resolved = _resolve_variables(content, "", variables)
-
-        try:
-            catalog = cls.model_validate(_with_currency(resolved))
-        except p.ValidationError as error:
-            raise CatalogError(source, variables + _problems(error, resolved)) from None
-
-        problems = variables + list(_inconsistencies(catalog))
-
-        if problems:
-            raise CatalogError(source, problems)
-
+        catalog = catalog_file.build(cls, content, source)
+        catalog._source = source
         return catalog
+
+    @property
+    def source(self) -> str:
+        """Where it came from, for messages."""
+        return self._source
 
     @property
     def free_plan(self) -> Plan | None:
@@ -308,198 +323,3 @@ def _offers_more(candidate: Plan, plan: Plan | None, meter: str) -> bool:
         return float("inf") if UNLIMITED in amounts else max(amounts, default=0)
 
     return most(candidate) > most(plan)
-
-
-def _keyed(table: object) -> object:
-    """``[plans.pro]`` as a list of tables that know their key; lists are left alone."""
-    if not isinstance(table, c.Mapping):
-        return table
-
-    return [
-        {"key": key, **value} if isinstance(value, c.Mapping) else value
-        for key, value in table.items()
-    ]
-
-
-def _resolve_variables(node: object, path: str, problems: list[str]) -> object:
-    """Replace ``"${NAME}"`` by the environment, noting what is missing."""
-    if isinstance(node, c.Mapping):
-        return {
-            key: _resolve_variables(value, f"{path}.{key}" if path else str(key), problems)
-            for key, value in node.items()
-        }
-
-    if isinstance(node, list | tuple):
-        return [
-            _resolve_variables(value, _indexed(path, index, value), problems)
-            for index, value in enumerate(node)
-        ]
-
-    if isinstance(node, str) and (match := _VARIABLE.match(node)):
-        value = os.environ.get(match[1], "").strip()
-
-        if not value:
-            problems.append(f"{path}: the environment variable {match[1]} is not set")
-
-        return value or node
-
-    return node
-
-
-def _indexed(path: str, index: int, value: object) -> str:
-    key = value.get("key") if isinstance(value, c.Mapping) else None
-    return f"{path}.{key}" if key is not None and path != "offers" else f"{path}[{index}]"
-
-
-def _with_currency(content: object) -> object:
-    """Prices without a currency are in the catalog's."""
-    if not isinstance(content, dict):
-        return content
-
-    currency = content.get("currency", "usd")
-
-    for plan in _tables(content.get("plans")):
-        prices = plan.get("prices")
-
-        if isinstance(prices, list):
-            plan["prices"] = [
-                {"currency": currency, **price} if isinstance(price, dict) else price
-                for price in prices
-            ]
-
-    return content
-
-
-def _tables(value: object) -> list[dict[str, object]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _problems(error: p.ValidationError, content: object) -> list[str]:
-    return [
-        f"{_path(detail['loc'], content)}: {_sentence(detail['msg'])}" for detail in error.errors()
-    ]
-
-
-def _path(location: tuple[int | str, ...], content: object) -> str:
-    """``plans.1.prices.0.amount`` as ``plans.pro.prices[0].amount``."""
-    path, node = "", content
-
-    for part in location:
-        if isinstance(part, int):
-            value = node[part] if isinstance(node, list) and part < len(node) else None
-            path = _indexed(path, part, value)
-            node = value
-        else:
-            path = f"{path}.{part}" if path else part
-            node = node.get(part) if isinstance(node, dict) else None
-
-    return path or "(file)"
-
-
-def _sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
-
-
-def _inconsistencies(catalog: Catalog) -> c.Iterator[str]:
-    yield from _duplicates("meters", [meter.key for meter in catalog.meters])
-    yield from _duplicates("plans", [plan.key for plan in catalog.plans])
-    yield from _duplicates("offers", [offer.key for offer in catalog.offers])
-    yield from _duplicate_price_ids(catalog)
-
-    free = [plan.key for plan in catalog.plans if plan.is_free and not plan.archived]
-
-    if len(free) > 1:
-        yield (
-            f"plans: {', '.join(free)} have no prices, so each would be the free plan; keep one, "
-            "and give the others a price or a contact"
-        )
-
-    meters = {meter.key for meter in catalog.meters}
-
-    for path, limits in _limit_lists(catalog):
-        yield from _limit_problems(path, limits, meters)
-
-    for plan in catalog.plans:
-        yield from _plan_problems(plan)
-
-    keys = {plan.key for plan in catalog.plans}
-
-    for index, offer in enumerate(catalog.offers):
-        yield from _offer_problems(f"offers[{index}]", offer, keys)
-
-
-def _duplicates(path: str, keys: list[str]) -> c.Iterator[str]:
-    for key in sorted({key for key in keys if keys.count(key) > 1}):
-        yield f"{path}: the key {key!r} is used {keys.count(key)} times"
-
-
-def _duplicate_price_ids(catalog: Catalog) -> c.Iterator[str]:
-    owners: dict[str, str] = {}
-
-    for plan in catalog.plans:
-        for index, price in enumerate(plan.prices):
-            path = f"plans.{plan.key}.prices[{index}]"
-            names = [price.stripe_price, *price.former, lookup_key(plan, price)]
-
-            for name in filter(None, names):
-                if owners.setdefault(name, path) != path:
-                    yield f"{path}: {name!r} already belongs to {owners[name]}"
-
-
-def _limit_lists(catalog: Catalog) -> c.Iterator[tuple[str, tuple[Limit, ...]]]:
-    yield "default_limits", catalog.default_limits
-
-    for plan in catalog.plans:
-        yield f"plans.{plan.key}.limits", plan.limits
-        yield f"plans.{plan.key}.trial_limits", plan.trial_limits or ()
-
-
-def _limit_problems(path: str, limits: tuple[Limit, ...], meters: set[str]) -> c.Iterator[str]:
-    seen: set[tuple[str, str, str]] = set()
-
-    for index, limit in enumerate(limits):
-        here = f"{path}[{index}]"
-        identity = (limit.meter, limit.window, limit.scope)
-
-        if limit.meter not in meters:
-            yield f"{here}.meter: there is no meter {limit.meter!r}"
-
-        if identity in seen:
-            yield f"{here}: a second limit for {limit.meter!r} by the {limit.window}"
-
-        seen.add(identity)
-
-        if limit.policy == "overage" and limit.overage_rate is None:
-            yield f"{here}.overage_rate: needed with policy 'overage'"
-
-        if limit.policy != "overage" and limit.overage_rate is not None:
-            yield f"{here}.overage_rate: only with policy 'overage'"
-
-
-def _plan_problems(plan: Plan) -> c.Iterator[str]:
-    terms = [f"{price.interval} {price.currency}" for price in plan.prices]
-
-    for term in sorted({term for term in terms if terms.count(term) > 1}):
-        yield f"plans.{plan.key}.prices: two prices for {term}"
-
-    for index, price in enumerate(plan.prices):
-        if price.amount is None and price.stripe_price is None:
-            yield f"plans.{plan.key}.prices[{index}]: needs an amount or a stripe_price"
-
-    if plan.is_free and plan.trial_days:
-        yield f"plans.{plan.key}.trial_days: the free plan has nothing to try"
-
-    if plan.seats and plan.seats.max is not None and plan.seats.max < plan.seats.min:
-        yield f"plans.{plan.key}.seats: max is below min"
-
-
-def _offer_problems(path: str, offer: Offer, plans: set[str]) -> c.Iterator[str]:
-    if offer.kind == "discount" and (offer.percent_off is None) == (offer.amount_off is None):
-        yield f"{path}: a discount needs either percent_off or amount_off"
-
-    if offer.kind == "plan" and offer.plan is None:
-        yield f"{path}.plan: needed with kind 'plan'"
-
-    for key in filter(None, (offer.plan, *offer.plans)):
-        if key not in plans:
-            yield f"{path}: there is no plan {key!r}"
