@@ -146,6 +146,8 @@ def subscriptions_of(customer_id: int) -> c.Sequence[Subscription]:
             sa.select(Subscription)
             .where(Subscription.customer_id == customer_id)
             .order_by(Subscription.started_at.desc(), Subscription.id.desc())
+            # Rows change beside this session, by webhooks and by our own transactions.
+            .execution_options(populate_existing=True)
         )
         .all()
     )

@@ -331,7 +331,6 @@ def _pull_session(session_id: str) -> StripeObject:
 
 
 def _completed(customer: Customer, row: Checkout) -> Result:
-    state().db.session.expire_all()
     access = access_for(customer)
     subscription = access.subscription
     status: ResultState = "updating"

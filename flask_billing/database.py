@@ -68,6 +68,17 @@ def host_session_is_writing() -> bool:
     return _driver_in_transaction(session)
 
 
+def host_holds_write_lock() -> bool:
+    """Whether ``db.session`` has SQLite's one write lock, so that nobody else can write."""
+    db = state().db
+
+    if db.engine.dialect.name != "sqlite" or not db.session.registry.has():
+        return False
+
+    session = db.session()
+    return session.in_transaction() and _driver_in_transaction(session)
+
+
 @contextlib.contextmanager
 def transaction() -> c.Iterator[sa.Connection]:
     """A transaction of its own: committed on leaving, rolled back by an exception.
@@ -81,6 +92,16 @@ def transaction() -> c.Iterator[sa.Connection]:
 
         return
 
+    with savepoint() as connection:
+        yield connection
+
+
+@contextlib.contextmanager
+def savepoint() -> c.Iterator[sa.Connection]:
+    """A savepoint of ``db.session``, which lasts if the session is committed.
+
+    Where the session held no transaction before, it is committed on leaving.
+    """
     session = state().db.session()
     joined = _holds_transaction(session)
 
@@ -98,16 +119,38 @@ def transaction() -> c.Iterator[sa.Connection]:
 
 
 @contextlib.contextmanager
+def reading() -> c.Iterator[sa.Connection]:
+    """A connection for reads alone, which takes no lock.
+
+    It sees what is committed, and what ``db.session`` has written where usage is booked there.
+    """
+    if not has_own_connection() or host_holds_write_lock():
+        yield state().db.session.connection()
+        return
+
+    with engine().connect() as connection:
+        yield connection.execution_options(billing_reads=True)
+
+
+@contextlib.contextmanager
 def committed(action: str) -> c.Iterator[sa.Connection]:
     """Like :func:`transaction`, for the records around a call to Stripe.
 
     :raises HostSessionBusyError: where the host's session holds a write on SQLite.
     """
-    if has_own_connection() and host_session_is_writing():
-        raise HostSessionBusyError(action)
+    refuse_busy_session(action)
 
     with transaction() as connection:
         yield connection
+
+
+def refuse_busy_session(action: str) -> None:
+    """Make sure that our own records can be committed before and after a call to Stripe.
+
+    :raises HostSessionBusyError: where the host's session holds a write on SQLite.
+    """
+    if has_own_connection() and host_session_is_writing():
+        raise HostSessionBusyError(action)
 
 
 def insert(connection: sa.Connection, model: type[t.Any]) -> Insert:
@@ -156,7 +199,8 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
 
     @event.listens_for(built, "begin")
     def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = connection.get_execution_options().get("billing_reads", False)
+        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _holds_transaction(session: Session) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .database import committed
+from .database import committed, refuse_busy_session
 from .models import Customer
 from .state import state
 from .stripe_gateway import gateway
@@ -19,9 +19,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
     if customer.stripe_id is not None:
         return customer.stripe_id
 
-    with committed(action):
-        pass  # a busy host session has to be found before Stripe is called
-
+    refuse_busy_session(action)
     created = gateway().post(
         "/v1/customers", _params(customer), idempotency_key=f"fb:customer:{customer.id}:1"
     )
