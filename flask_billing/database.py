@@ -57,26 +57,13 @@ def has_own_connection() -> bool:
 
 def host_session_is_writing() -> bool:
     """Whether ``db.session`` holds uncommitted writes on SQLite, which admits one writer."""
-    session = state().db.session()
+    database = state().db
 
-    if session.new or session.dirty or session.deleted:
-        return state().db.engine.dialect.name == "sqlite"
-
-    if not session.in_transaction() or state().db.engine.dialect.name != "sqlite":
+    if not database.session.registry.has() or database.engine.dialect.name != "sqlite":
         return False
 
-    return _driver_in_transaction(session)
-
-
-def host_holds_write_lock() -> bool:
-    """Whether ``db.session`` has SQLite's one write lock, so that nobody else can write."""
-    db = state().db
-
-    if db.engine.dialect.name != "sqlite" or not db.session.registry.has():
-        return False
-
-    session = db.session()
-    return session.in_transaction() and _driver_in_transaction(session)
+    session = database.session()
+    return bool(session.new or session.dirty or session.deleted) or _holds_write_lock(session)
 
 
 @contextlib.contextmanager
@@ -84,9 +71,10 @@ def transaction() -> c.Iterator[sa.Connection]:
     """A transaction of its own: committed on leaving, rolled back by an exception.
 
     In session mode it is a savepoint, and lasts only if the host's session is committed,
-    unless that held no transaction before.
+    unless that held no transaction before. So it is on SQLite while the host's session holds
+    the write lock, where a second connection would only wait for it in vain.
     """
-    if has_own_connection():
+    if has_own_connection() and not host_holds_write_lock():
         with engine().begin() as connection:
             yield connection
 
@@ -213,6 +201,20 @@ def _holds_transaction(session: Session) -> bool:
         )
 
     return True
+
+
+def host_holds_write_lock() -> bool:
+    """Whether ``db.session`` is inside a write on SQLite: a second writer would wait for it."""
+    database = state().db
+    return (
+        database.session.registry.has()
+        and database.engine.dialect.name == "sqlite"
+        and _holds_write_lock(database.session())
+    )
+
+
+def _holds_write_lock(session: Session) -> bool:
+    return session.in_transaction() and _driver_in_transaction(session)
 
 
 def _driver_in_transaction(session: Session) -> bool:
