@@ -1,0 +1,275 @@
+"""The account one request works on: its objects, its time and the events it causes."""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from flask_billing.sandbox import present
+from flask_billing.sandbox.body import Body, copy_of, dumps, previous_attributes
+from flask_billing.sandbox.errors import missing_object
+from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.settings import API_VERSION, Settings
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The API request that events name as their cause; both are None for automatic work."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
+
+
+class Account:
+    """A unit of work on the store.
+
+    Objects read are the same dict for the whole unit, changes are marked with `save` and written
+    together, events leave in the order they were emitted. `now` is simulated time in seconds.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        now: int,
+        settings: Settings,
+        public_url: str,
+        cause: Cause | None = None,
+    ) -> None:
+        self.connection = connection
+        self.now = now
+        self.settings = settings
+        self.public_url = public_url
+        self.cause = cause or Cause()
+        self._objects: dict[str, Body] = {}
+        self._new: set[str] = set()
+        self._dirty: dict[str, None] = {}
+        self._events: list[tuple[str, str, Body | None, int, Cause]] = []
+
+    # objects
+
+    def get(self, kind: str, id: str | None) -> Body | None:
+        """The object with this id, if there is one of this kind and it was not deleted."""
+        if not id or not isinstance(id, str):
+            return None
+        body = self._objects.get(id)
+        if body is None:
+            row = self.connection.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                return None
+            body = self._objects[id] = json.loads(row[0])
+        return body if body["object"] == kind and not body.get("deleted") else None
+
+    def require(
+        self, kind: str, id: str | None, *, param: str = "id", label: str | None = None
+    ) -> Body:
+        """The object with this id, or Stripe's error: 404 for a path id, 400 for a parameter."""
+        body = self.get(kind, id)
+        if body is None:
+            status = 404 if param == "id" or param.endswith("!") else 400
+            name = label or kind.rsplit(".", 1)[-1].replace("_", " ")
+            raise missing_object(name, str(id), param.rstrip("!"), status)
+        return body
+
+    def anything(self, id: str) -> Body | None:
+        """The object with this id, whatever kind it is."""
+        if id not in self._objects:
+            row = self.connection.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchone()
+            if row is None:
+                return None
+            self._objects[id] = json.loads(row[0])
+        return self._objects[id]
+
+    def add(self, body: Body) -> Body:
+        """Keep a new object."""
+        self._objects[body["id"]] = body
+        self._new.add(body["id"])
+        self._dirty[body["id"]] = None
+        return body
+
+    def save(self, body: Body) -> Body:
+        """Keep the changes of an object."""
+        self._objects.setdefault(body["id"], body)
+        self._dirty[body["id"]] = None
+        return body
+
+    def forget(self, body: Body) -> None:
+        """Drop an object entirely."""
+        self._objects.pop(body["id"], None)
+        self._dirty.pop(body["id"], None)
+        self._new.discard(body["id"])
+        self.connection.execute("DELETE FROM objects WHERE id = ?", (body["id"],))
+
+    def find(
+        self,
+        kind: str,
+        *,
+        customer: str | None = None,
+        parent: str | None = None,
+        where: Iterable[tuple[str, Any]] = (),
+        newest_first: bool = False,
+    ) -> list[Body]:
+        """All objects of a kind; ``where`` compares JSON paths such as ``$.status``."""
+        self.flush()
+        conditions, values = ["kind = ?"], [kind]
+        if customer is not None:
+            conditions.append("customer = ?")
+            values.append(customer)
+        if parent is not None:
+            conditions.append("parent = ?")
+            values.append(parent)
+        for path, value in where:
+            conditions.append("json_extract(body, ?) = ?")
+            values.extend((path, value))
+        query = (
+            f"SELECT id, body FROM objects WHERE {' AND '.join(conditions)} "  # noqa: S608
+            f"ORDER BY seq {'DESC' if newest_first else 'ASC'}"
+        )
+        return self.loaded(self.connection.execute(query, values).fetchall())
+
+    def loaded(self, rows: Iterable[tuple[str, str]]) -> list[Body]:
+        """Rows of (id, body) as objects of this unit of work."""
+        found = []
+        for id, text in rows:
+            body = self._objects.get(id)
+            if body is None:
+                body = self._objects[id] = json.loads(text)
+            if not body.get("deleted"):
+                found.append(body)
+        return found
+
+    def flush(self) -> None:
+        """Write what is marked, so that queries see it."""
+        for id in list(self._dirty):
+            body = self._objects[id]
+            parent = present.parent_of(body)
+            customer = body.get("customer")
+            if id in self._new:
+                self.connection.execute(
+                    "INSERT INTO objects (id, kind, created, customer, parent, body)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (
+                        id,
+                        body["object"],
+                        body.get("created", self.now),
+                        customer,
+                        parent,
+                        dumps(body),
+                    ),
+                )
+            else:
+                self.connection.execute(
+                    "UPDATE objects SET customer = ?, parent = ?, body = ? WHERE id = ?",
+                    (customer, parent, dumps(body), id),
+                )
+        self._dirty.clear()
+        self._new.clear()
+
+    # events
+
+    def show(self, body: Body) -> Body:
+        """The object as the API shows it."""
+        return present.shown(self, body)
+
+    def emit(
+        self, type: str, body: Body, previous: Body | None = None, *, at: int | None = None
+    ) -> None:
+        """Record an event with the object as it is now; ``at`` is an earlier `mark`."""
+        self.emit_shown(type, self.show(body), previous, at=at)
+
+    def emit_shown(
+        self, type: str, shown: Body, previous: Body | None = None, *, at: int | None = None
+    ) -> None:
+        """Record an event whose object is already as the API shows it."""
+        event = (type, dumps(shown), previous, self.now, self.cause)
+        if at is None:
+            self._events.append(event)
+        else:
+            self._events.insert(at, event)
+
+    def mark(self) -> int:
+        """The present place in the order of events."""
+        return len(self._events)
+
+    @contextmanager
+    def changing(self, body: Body, event: str, *, at: int | None = None) -> Iterator[Body]:
+        """Change an object inside, and emit ``event`` with what it was if anything changed."""
+        before = dumps(self.show(body))
+        yield body
+        self.save(body)
+        after = self.show(body)
+        if dumps(after) != before:
+            previous = previous_attributes(json.loads(before), copy_of(after))
+            self.emit(event, body, previous, at=at)
+
+    @contextmanager
+    def automatic(self) -> Iterator[None]:
+        """Events inside are caused by no request."""
+        cause, self.cause = self.cause, Cause()
+        try:
+            yield
+        finally:
+            self.cause = cause
+
+    # what falls due
+
+    def schedule(self, at: int, task: str, id: str) -> None:
+        """Let ``task`` run on an object at a simulated time, instead of an earlier appointment."""
+        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, id))
+        self.connection.execute(
+            "INSERT INTO due (at, task, object) VALUES (?, ?, ?)", (at, task, id)
+        )
+
+    def unschedule(self, task: str, id: str) -> None:
+        """Cancel an appointment."""
+        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, id))
+
+    # the end of the unit
+
+    def finish(self) -> int:
+        """Write objects and events, and queue the events' deliveries; how many were queued."""
+        self.flush()
+        if not self._events:
+            return 0
+        endpoints = [
+            (endpoint["id"], set(endpoint["enabled_events"]))
+            for endpoint in self.find("webhook_endpoint")
+            if endpoint["status"] == "enabled"
+        ]
+        queued = 0
+        for type, text, previous, created, cause in self._events:
+            receivers = [id for id, types in endpoints if "*" in types or type in types]
+            event_id = new_id("evt")
+            data = '{"object":' + text
+            if previous is not None:
+                data += ',"previous_attributes":' + dumps(previous)
+            head = dumps(
+                {
+                    "id": event_id,
+                    "object": "event",
+                    "api_version": API_VERSION,
+                    "created": created,
+                    "livemode": False,
+                    "pending_webhooks": len(receivers),
+                    "request": {
+                        "id": cause.request_id,
+                        "idempotency_key": cause.idempotency_key,
+                    },
+                    "type": type,
+                }
+            )
+            self.connection.execute(
+                "INSERT INTO objects (id, kind, created, parent, body)"
+                " VALUES (?, 'event', ?, ?, ?)",
+                (event_id, created, type, head[:-1] + ',"data":' + data + "}}"),
+            )
+            for endpoint_id in receivers:
+                self.connection.execute(
+                    "INSERT INTO deliveries (event, type, endpoint, state)"
+                    " VALUES (?, ?, ?, 'pending')",
+                    (event_id, type, endpoint_id),
+                )
+                queued += 1
+        self._events.clear()
+        return queued

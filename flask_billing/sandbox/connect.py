@@ -1,0 +1,110 @@
+"""An app and the sandbox put together: gateway, webhooks, clock, and the mounted pages."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from flask_billing.sandbox.errors import SandboxError
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+    from flask_billing.sandbox.sandbox import Sandbox
+
+
+class Billing(Protocol):
+    """What the sandbox asks of ``app.extensions["billing"]``."""
+
+    webhook_path: str
+
+    def use_stripe(
+        self,
+        *,
+        http_client: Callable[[], object],
+        api_key: str,
+        webhook_secret: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        """Talk to this Stripe from now on, and take the time from it."""
+
+
+class App(Protocol):
+    """What the sandbox asks of a Flask app."""
+
+    extensions: dict[str, Any]
+    wsgi_app: Any
+
+
+def connect(
+    sandbox: Sandbox,
+    app: App,
+    *,
+    webhook_url: str | None = None,
+    mount: str | None = None,
+    allow_remote: bool = False,
+) -> None:
+    """Let an app's gateway talk to the sandbox, and its route receive the webhooks."""
+    billing = cast(Billing | None, app.extensions.get("billing"))
+    if billing is None:
+        raise SandboxError(
+            "The app has no billing extension. Call billing.init_app(app) before "
+            "sandbox.connect(app)."
+        )
+    secret = _secret(sandbox, webhook_url or billing.webhook_path)
+    billing.use_stripe(
+        http_client=sandbox.http_client,
+        api_key=sandbox.api_key,
+        webhook_secret=secret,
+        now=sandbox.clock.now,
+    )
+    id = "we_" + hashlib.sha256((webhook_url or "in-process").encode()).hexdigest()[:24]
+    if webhook_url is not None:
+        sandbox.webhooks.add_endpoint(webhook_url, secret, id=id)
+    else:
+        sandbox.webhooks.add_endpoint(_unmounted(app), secret, path=billing.webhook_path, id=id)
+    if mount is not None:
+        from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+        guarded = LoopbackOnly(sandbox.wsgi_app, allow_remote=allow_remote)
+        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {mount.rstrip("/"): guarded})
+
+
+def _unmounted(app: App) -> WSGIApplication:
+    """The app as it is at delivery time, so that later middleware is part of it."""
+
+    def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        result: Iterable[bytes] = app.wsgi_app(environ, start_response)
+        return result
+
+    return call
+
+
+def _secret(sandbox: Sandbox, receiver: str) -> str:
+    """The same secret for the same receiver, so that every process of an app agrees."""
+    text = f"{sandbox.store_id}:{receiver}"
+    return "whsec_" + hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+class LoopbackOnly:
+    """Refuses everybody who is not on this machine."""
+
+    def __init__(self, app: WSGIApplication, *, allow_remote: bool = False) -> None:
+        self._app = app
+        self._allow_remote = allow_remote
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._allow_remote or _is_loopback(environ.get("REMOTE_ADDR", "")):
+            return self._app(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+        return [b"The Stripe sandbox answers this machine only."]
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,1 @@
+"""The billing engine: periods, prorations, invoices, payments and the subscription's life."""

@@ -1,0 +1,125 @@
+"""What a payment means for the subscription: activation, dunning and its end."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import discounts, ending, invoices, payments
+from flask_billing.sandbox.engine.payments import Outcome
+from flask_billing.sandbox.settings import DAY
+
+
+def collect(
+    account: Account,
+    invoice: Body,
+    *,
+    off_session: bool = True,
+    method: Body | None = None,
+    authenticated: bool = False,
+) -> Outcome:
+    """Attempt an open invoice and let its subscription follow."""
+    subscription = invoices.subscription_of(account, invoice)
+    method = method or payments.payer_method(account, invoice["customer"], subscription, invoice)
+    outcome = payments.pay_invoice(
+        account, invoice, method, off_session=off_session, authenticated=authenticated
+    )
+    if outcome.result == "paid":
+        after_payment(account, invoice, method)
+    elif subscription is not None:
+        _after_failure(account, invoice, subscription, outcome)
+    return outcome
+
+
+def after_payment(account: Account, invoice: Body, method: Body | None = None) -> None:
+    """The invoice was paid: an incomplete or past due subscription becomes active."""
+    subscription = invoices.subscription_of(account, invoice)
+    if subscription is None:
+        return
+    apply_pending_update(account, subscription, invoice)
+    recoverable = {"incomplete", "past_due", "unpaid"}
+    if subscription["status"] in recoverable and subscription["latest_invoice"] == invoice["id"]:
+        with account.changing(subscription, "customer.subscription.updated"):
+            if subscription["status"] == "incomplete":
+                account.unschedule("subscription.incomplete", subscription["id"])
+                save_method(account, subscription, method)
+            subscription["status"] = "active"
+
+
+def save_method(account: Account, subscription: Body, method: Body | None) -> None:
+    """Keep the paying card on the subscription if its payment settings ask for that."""
+    settings = subscription["payment_settings"]
+    if method and settings["save_default_payment_method"] == "on_subscription":
+        subscription["default_payment_method"] = method["id"]
+
+
+def _after_failure(account: Account, invoice: Body, subscription: Body, outcome: Outcome) -> None:
+    if subscription["status"] in {"incomplete", "canceled", "incomplete_expired"}:
+        return
+    if invoice["id"] != subscription["latest_invoice"]:
+        return
+    invoice["_"]["hard"] = outcome.hard or outcome.result == "challenge"
+    method = payments.payer_method(account, invoice["customer"], subscription, invoice)
+    invoice["_"]["failed_method"] = method["id"] if method else None
+    _schedule_retry(account, invoice)
+    if subscription["status"] == "active" and invoice["status"] == "open":
+        with account.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "past_due"
+    if invoice["next_payment_attempt"] is None:
+        end_dunning(account, subscription)
+
+
+def _schedule_retry(account: Account, invoice: Body) -> None:
+    notes = invoice["_"]
+    notes.setdefault("failing_since", account.now)
+    tries: int = notes["retries"]
+    days = account.settings.retry_days
+    if tries >= len(days):
+        invoice["next_payment_attempt"] = None
+    else:
+        invoice["next_payment_attempt"] = notes["failing_since"] + days[tries] * DAY
+        account.schedule(invoice["next_payment_attempt"], "invoice.collect", invoice["id"])
+        notes["retries"] = tries + 1
+    account.save(invoice)
+
+
+def retry(account: Account, invoice: Body) -> None:
+    """An appointed retry: skipped while the same card was refused for good."""
+    if invoice["status"] != "open":
+        return
+    subscription = invoices.subscription_of(account, invoice)
+    method = payments.payer_method(account, invoice["customer"], subscription, invoice)
+    notes = invoice["_"]
+    same = (method["id"] if method else None) == notes.get("failed_method")
+    if subscription is not None and notes.get("hard") and same:
+        _schedule_retry(account, invoice)
+        if invoice["next_payment_attempt"] is None:
+            end_dunning(account, subscription)
+        return
+    collect(account, invoice)
+
+
+def end_dunning(account: Account, subscription: Body) -> None:
+    """The last retry failed: the account's setting decides."""
+    if subscription["status"] != "past_due":
+        return
+    if account.settings.after_retries == "cancel":
+        ending.cancel(account, subscription, reason="payment_failed")
+    elif account.settings.after_retries == "unpaid":
+        with account.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "unpaid"
+
+
+def apply_pending_update(account: Account, subscription: Body, invoice: Body) -> None:
+    """A payment that was missing arrived: the waiting change takes effect."""
+    waiting = subscription["_"].get("pending")
+    if not waiting or waiting["invoice"] != invoice["id"]:
+        return
+    with account.changing(subscription, "customer.subscription.updated"):
+        subscription.update(waiting["fields"])
+        subscription["pending_update"] = None
+        subscription["_"].pop("pending")
+    account.unschedule("subscription.pending_update", subscription["id"])
+    account.emit("customer.subscription.pending_update_applied", subscription)
+
+
+def spend_discounts(account: Account, subscription: Body) -> None:
+    """Coupons for one invoice are gone after it."""
+    subscription["discounts"] = discounts.spent(account, subscription["discounts"])

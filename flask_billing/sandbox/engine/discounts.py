@@ -1,0 +1,201 @@
+"""Coupons and promotion codes redeemed as discounts, and what they take off an invoice."""
+
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine.periods import boundary
+from flask_billing.sandbox.engine.proration import rounded
+from flask_billing.sandbox.errors import invalid
+from flask_billing.sandbox.ids import new_id
+
+
+def redeem(
+    account: Account,
+    entries: list[Body],
+    *,
+    customer: str,
+    subscription: str | None = None,
+    keep: list[str] = (),  # type: ignore[assignment]
+    checkout_session: str | None = None,
+    param: str = "discounts",
+) -> list[str]:
+    """Turn ``[{coupon|promotion_code|discount}]`` into discount ids, redeeming what is new.
+
+    ``keep`` are the discounts already in force, which ``{discount: ...}`` may name.
+    """
+    ids = []
+    for index, entry in enumerate(entries):
+        where = f"{param}[{index}]"
+        if kept := entry.get("discount"):
+            if kept not in keep:
+                raise invalid(
+                    f"No such discount: '{kept}'", f"{where}[discount]", "resource_missing"
+                )
+            ids.append(kept)
+            continue
+        code = None
+        if entry.get("promotion_code"):
+            code = account.require(
+                "promotion_code",
+                entry["promotion_code"],
+                param=f"{where}[promotion_code]",
+                label="promotion code",
+            )
+            coupon_id = code["promotion"]["coupon"]
+        elif entry.get("coupon"):
+            coupon_id = entry["coupon"]
+        else:
+            continue
+        coupon = account.require("coupon", coupon_id, param=f"{where}[coupon]")
+        check_redeemable(account, coupon, code, customer)
+        ids.append(_start(account, coupon, code, customer, subscription, checkout_session)["id"])
+    return ids
+
+
+def check_redeemable(
+    account: Account, coupon: Body, code: Body | None, customer: str | None
+) -> None:
+    """Refuse a coupon or code that is used up, expired or meant for somebody else."""
+    if not is_valid(account, coupon):
+        raise invalid(f"Coupon expired: {coupon['id']}", "coupon", "coupon_expired")
+    if code is None:
+        return
+    expired = code["expires_at"] is not None and code["expires_at"] <= account.now
+    used_up = (
+        code["max_redemptions"] is not None and code["times_redeemed"] >= code["max_redemptions"]
+    )
+    if not code["active"] or expired or used_up:
+        raise invalid(
+            "This promotion code cannot be redeemed because it is expired or inactive.",
+            "promotion_code",
+            "promotion_code_expired",
+        )
+    if code["customer"] is not None and code["customer"] != customer:
+        raise invalid(
+            "This promotion code cannot be redeemed by this customer.",
+            "promotion_code",
+            "promotion_code_customer_mismatch",
+        )
+
+
+def is_valid(account: Account, coupon: Body) -> bool:
+    """May the coupon be redeemed now?"""
+    by_time = coupon["redeem_by"] is None or coupon["redeem_by"] > account.now
+    limit = coupon["max_redemptions"]
+    return by_time and (limit is None or coupon["times_redeemed"] < limit)
+
+
+def _start(
+    account: Account,
+    coupon: Body,
+    code: Body | None,
+    customer: str,
+    subscription: str | None,
+    checkout_session: str | None,
+) -> Body:
+    end = None
+    if coupon["duration"] == "repeating":
+        end = boundary(account.now, "month", coupon["duration_in_months"], 1)
+    discount = account.add(
+        {
+            "id": new_id("di"),
+            "object": "discount",
+            "checkout_session": checkout_session,
+            "customer": customer,
+            "end": end,
+            "invoice": None,
+            "invoice_item": None,
+            "promotion_code": code["id"] if code else None,
+            "source": {"coupon": coupon["id"], "type": "coupon"},
+            "start": account.now,
+            "subscription": subscription,
+            "subscription_item": None,
+        }
+    )
+    coupon["times_redeemed"] += 1
+    account.save(coupon)
+    if code:
+        code["times_redeemed"] += 1
+        account.save(code)
+    return discount
+
+
+def coupon_of(account: Account, discount_id: str) -> Body:
+    """The coupon a discount came from."""
+    discount = account.anything(discount_id)
+    assert discount is not None
+    coupon = account.anything(discount["source"]["coupon"])
+    assert coupon is not None
+    return coupon
+
+
+def in_force(account: Account, discount_ids: list[str], at: int) -> list[str]:
+    """The discounts that still apply to an invoice created at a time."""
+    found = []
+    for id in discount_ids:
+        discount = account.anything(id)
+        if discount and (discount["end"] is None or discount["end"] > at):
+            found.append(id)
+    return found
+
+
+def spent(account: Account, discount_ids: list[str]) -> list[str]:
+    """The discounts that remain on a subscription after an invoice used them."""
+    return [id for id in discount_ids if coupon_of(account, id)["duration"] != "once"]
+
+
+def net_share(account: Account, discount_ids: list[str]) -> Fraction:
+    """The factor percentage discounts leave of a price, for prorations that include them."""
+    factor = Fraction(1)
+    for id in in_force(account, discount_ids, account.now):
+        percent = coupon_of(account, id).get("percent_off")
+        if percent:
+            factor *= 1 - Fraction(Decimal(str(percent))) / 100
+    return factor
+
+
+def apply(account: Account, lines: list[Body], discount_ids: list[str]) -> list[Body]:
+    """Write the discounts' share onto each line; the totals by discount."""
+    totals = []
+    for line in lines:
+        line["discount_amounts"] = []
+        line["pretax_credit_amounts"] = []
+    for id in discount_ids:
+        coupon = coupon_of(account, id)
+        eligible = [line for line in lines if line["discountable"] and _applies(coupon, line)]
+        parts = shares(coupon, [_left(line) for line in eligible])
+        for line, amount in zip(eligible, parts, strict=True):
+            line["discount_amounts"].append({"amount": amount, "discount": id})
+            line["pretax_credit_amounts"].append(
+                {"amount": amount, "discount": id, "type": "discount"}
+            )
+        totals.append({"amount": sum(parts), "discount": id})
+    return totals
+
+
+def _applies(coupon: Body, line: Body) -> bool:
+    products = (coupon.get("_") or {}).get("products")
+    details: Any = (line.get("pricing") or {}).get("price_details") or {}
+    return not products or details.get("product") in products
+
+
+def _left(line: Body) -> int:
+    taken = sum(entry["amount"] for entry in line["discount_amounts"])
+    return max(int(line["amount"]) - taken, 0)
+
+
+def shares(coupon: Body, amounts: list[int]) -> list[int]:
+    """What a coupon takes off each amount; a fixed sum is split, the remainder on the last."""
+    if coupon["percent_off"] is not None:
+        percent = Fraction(Decimal(str(coupon["percent_off"]))) / 100
+        return [rounded(percent * amount) for amount in amounts]
+    whole = sum(amounts)
+    off = min(coupon["amount_off"], whole)
+    if whole == 0:
+        return [0] * len(amounts)
+    parts = [off * amount // whole for amount in amounts]
+    parts[-1] += off - sum(parts)
+    return parts

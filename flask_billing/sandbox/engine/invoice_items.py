@@ -1,0 +1,130 @@
+"""Pending invoice items: one-time amounts and prorations that wait for the next invoice."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import lines, pricing
+from flask_billing.sandbox.ids import new_id
+
+
+def pending(account: Account, customer_id: str, subscription_id: str | None) -> list[Body]:
+    """The items that wait: a subscription's own and those of no subscription."""
+    found = account.find("invoiceitem", customer=customer_id)
+    return [
+        item
+        for item in found
+        if item["invoice"] is None and item["_"].get("subscription") in {None, subscription_id}
+    ]
+
+
+def collect_pending(account: Account, customer_id: str, subscription_id: str | None) -> list[Body]:
+    """The waiting items as invoice lines; they wait no longer."""
+    return [taken(account, item) for item in pending(account, customer_id, subscription_id)]
+
+
+def taken(account: Account, item: Body) -> Body:
+    """A waiting item as an invoice line."""
+    line = lines.invoice_item_line(item)
+    item["invoice"] = "taken"
+    item["_"]["line"] = line["id"]
+    account.save(item)
+    return line
+
+
+def assign(account: Account, invoice: Body) -> None:
+    """Tell the invoice's items which invoice took them."""
+    for line in invoice["lines"]["data"]:
+        parent = line["parent"]
+        details = parent["invoice_item_details"] or parent["subscription_item_details"]
+        item = account.get("invoiceitem", details["invoice_item"])
+        if item is not None:
+            item["invoice"] = invoice["id"]
+            account.save(item)
+
+
+def new_invoice_item(
+    account: Account,
+    customer: Body,
+    *,
+    price: Body | None,
+    amount: int,
+    currency: str,
+    quantity: int,
+    description: str | None,
+    subscription: str | None = None,
+    discountable: bool = True,
+    period: tuple[int, int] | None = None,
+    metadata: Body | None = None,
+) -> Body:
+    """A one-time amount on the customer's next invoice."""
+    id = new_id("ii")
+    start, end = period or (account.now, account.now)
+    details = None
+    if price is not None:
+        details = {
+            "price_details": {"price": price["id"], "product": price["product"]},
+            "type": "price_details",
+            "unit_amount_decimal": price["unit_amount_decimal"],
+        }
+    return account.add(
+        {
+            "id": id,
+            "object": "invoiceitem",
+            "amount": amount,
+            "currency": currency,
+            "customer": customer["id"],
+            "customer_account": None,
+            "date": account.now,
+            "description": description,
+            "discountable": discountable,
+            "discounts": [],
+            "invoice": None,
+            "livemode": False,
+            "metadata": metadata or {},
+            "parent": None,
+            "period": {"end": end, "start": start},
+            "pricing": details,
+            "proration": False,
+            "quantity": quantity,
+            "quantity_decimal": str(quantity),
+            "tax_rates": [],
+            "test_clock": None,
+            "_": {
+                "subscription": subscription,
+                "line_parent": {
+                    "invoice_item_details": {
+                        "invoice_item": id,
+                        "proration": False,
+                        "proration_details": {"credited_items": None},
+                        "subscription": subscription,
+                    },
+                    "subscription_item_details": None,
+                    "type": "invoice_item_details",
+                },
+            },
+        }
+    )
+
+
+def one_time(account: Account, entries: list[Body], customer: Body) -> list[Body]:
+    """``add_invoice_items`` as lines of the invoice that is being made."""
+    from flask_billing.sandbox.resources.prices import inline_price
+
+    found = []
+    for index, entry in enumerate(entries):
+        where = f"add_invoice_items[{index}]"
+        if entry.get("price_data"):
+            price = inline_price(account, entry["price_data"], f"{where}[price_data]")
+        else:
+            price = account.require("price", entry.get("price"), param=f"{where}[price]")
+        quantity = entry.get("quantity") or 1
+        item = new_invoice_item(
+            account,
+            customer,
+            price=price,
+            amount=pricing.amount(price, quantity),
+            currency=price["currency"],
+            quantity=quantity,
+            description=pricing.product_name(account, price),
+        )
+        found.append(taken(account, item))
+    return found

@@ -1,0 +1,209 @@
+"""Attempting a payment: the card is judged, the intent, charge and invoice say how it went."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from flask_billing.sandbox import cards
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import intents, invoices
+from flask_billing.sandbox.errors import ApiError
+from flask_billing.sandbox.ids import new_id
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How an attempt ended; ``error`` is set when it was declined."""
+
+    result: Literal["paid", "challenge", "declined", "no_method"]
+    error: ApiError | None = None
+    hard: bool = False
+
+
+def payer_method(
+    account: Account,
+    customer_id: str,
+    subscription: Body | None = None,
+    invoice: Body | None = None,
+) -> Body | None:
+    """The payment method that is charged: invoice, then subscription, then customer default."""
+    customer = account.get("customer", customer_id)
+    candidates = [
+        invoice and invoice["default_payment_method"],
+        subscription and subscription["default_payment_method"],
+        customer and customer["invoice_settings"]["default_payment_method"],
+    ]
+    for id in candidates:
+        method = account.get("payment_method", id)
+        if method and method["customer"] == customer_id:
+            return method
+    return None
+
+
+def pay_invoice(
+    account: Account,
+    invoice: Body,
+    method: Body | None,
+    *,
+    off_session: bool,
+    authenticated: bool = False,
+) -> Outcome:
+    """Attempt an open invoice once; writes the attempt onto invoice, intent and charge."""
+    intent = intents.intent_of(account, invoice)
+    assert intent is not None
+    if method is None:
+        with account.changing(invoice, "invoice.updated"):
+            invoice["attempted"] = True
+            invoice["attempt_count"] += 1
+        account.emit("invoice.payment_failed", invoice)
+        return Outcome("no_method")
+    outcome = confirm(account, intent, method, off_session=off_session, authenticated=authenticated)
+    if outcome.result == "paid":
+        _settle_payment(account, invoice)
+        return outcome
+    challenged = outcome.result == "challenge"
+    with account.changing(invoice, "invoice.updated"):
+        invoice["attempted"] = True
+        if not challenged or off_session:
+            invoice["attempt_count"] += 1
+    if challenged:
+        account.emit("invoice.payment_action_required", invoice)
+    if not challenged or off_session:
+        account.emit("invoice.payment_failed", invoice)
+    return outcome
+
+
+def _settle_payment(account: Account, invoice: Body) -> None:
+    for payment in intents.payments_of(account, invoice["id"]):
+        if payment["status"] == "open":
+            payment["status"] = "paid"
+            payment["amount_paid"] = payment["amount_requested"]
+            payment["status_transitions"]["paid_at"] = account.now
+            account.save(payment)
+            with account.automatic():
+                account.emit("invoice_payment.paid", payment)
+    invoices.settle(account, invoice, attempted=True, counted=True)
+
+
+def confirm(
+    account: Account,
+    intent: Body,
+    method: Body,
+    *,
+    off_session: bool,
+    authenticated: bool = False,
+    return_url: str | None = None,
+) -> Outcome:
+    """Charge a payment intent with a payment method."""
+    card = card_of(method)
+    verdict = cards.judge(
+        card,
+        off_session=off_session,
+        set_up=bool(method["_"].get("set_up")),
+        authenticated=authenticated,
+    )
+    if verdict == "challenge":
+        intent["payment_method"] = method["id"]
+        intent["status"] = "requires_action"
+        intent["next_action"] = challenge(account, intent, return_url)
+        account.save(intent)
+        account.emit("payment_intent.requires_action", intent)
+        return Outcome("challenge")
+    if isinstance(verdict, cards.Decline):
+        return _declined(account, intent, method, verdict)
+    if authenticated:
+        method["_"]["set_up"] = True
+        account.save(method)
+    charge = intents.new_charge(account, intent, method)
+    intent.update(
+        status="succeeded",
+        amount_received=intent["amount"],
+        latest_charge=charge["id"],
+        payment_method=method["id"],
+        last_payment_error=None,
+        next_action=None,
+    )
+    account.save(intent)
+    account.emit("charge.succeeded", charge)
+    account.emit("payment_intent.succeeded", intent)
+    return Outcome("paid")
+
+
+def _declined(account: Account, intent: Body, method: Body, decline: cards.Decline) -> Outcome:
+    failure = {**decline.error(), "message": decline.message}
+    charge = intents.new_charge(account, intent, method, failure=failure)
+    shown = account.show(method)
+    intent.update(
+        status="requires_payment_method",
+        latest_charge=charge["id"],
+        payment_method=None,
+        next_action=None,
+        last_payment_error={
+            **failure,
+            "charge": charge["id"],
+            "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
+            "payment_method": shown,
+            "type": "card_error",
+        },
+    )
+    account.save(intent)
+    account.emit("charge.failed", charge)
+    account.emit("payment_intent.payment_failed", intent)
+    error = card_error(
+        decline,
+        keep=True,
+        more={
+            "charge": charge["id"],
+            "payment_intent": account.show(intent),
+            "payment_method": shown,
+        },
+    )
+    return Outcome("declined", error, hard=decline.hard)
+
+
+def card_error(
+    decline: cards.Decline,
+    *,
+    param: str | None = None,
+    keep: bool = False,
+    more: Body | None = None,
+) -> ApiError:
+    """The 402 ``card_error`` of a decline."""
+    return ApiError(
+        402,
+        decline.message,
+        code=decline.code,
+        param=param,
+        type="card_error",
+        keep=keep,
+        more={**{k: v for k, v in decline.error().items() if k != "code"}, **(more or {})},
+    )
+
+
+def card_of(method: Body) -> cards.Card:
+    """The test card behind a payment method."""
+    card = cards.by_number(method["_"]["number"])
+    assert isinstance(card, cards.Card)
+    return card
+
+
+def challenge(account: Account, intent: Body, return_url: str | None = None) -> Body:
+    """The ``next_action`` that sends a person to the bank's page."""
+    if return_url is None:
+        return {
+            "type": "use_stripe_sdk",
+            "use_stripe_sdk": {
+                "type": "three_d_secure_redirect",
+                "stripe_js": f"{account.public_url}/3ds/{intent['id']}"
+                f"?client_secret={intent['client_secret']}",
+                "source": new_id("payatt"),
+            },
+        }
+    return {
+        "type": "redirect_to_url",
+        "redirect_to_url": {
+            "return_url": return_url,
+            "url": f"{account.public_url}/3ds/{intent['id']}"
+            f"?client_secret={intent['client_secret']}",
+        },
+    }

@@ -1,0 +1,127 @@
+"""Invoice previews: the real change is made, its invoice taken, and everything rolled back."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import ending, renewal, starting, updating
+from flask_billing.sandbox.engine import subscriptions as shape
+from flask_billing.sandbox.errors import ApiError, missing_param
+
+
+class Preview(Exception):
+    """Ends the unit of work: its answer is shown and nothing of it is kept."""
+
+    def __init__(self, body: Body) -> None:
+        super().__init__("preview")
+        self.body = body
+
+
+_SHARED = (
+    "items",
+    "proration_behavior",
+    "proration_date",
+    "billing_cycle_anchor",
+    "cancel_at_period_end",
+    "cancel_at",
+    "trial_end",
+)
+
+
+def preview(account: Account, params: Body) -> Body:
+    """The upcoming invoice, not finalised and not stored."""
+    asked = params.get("subscription_details") or {}
+    change = {name: asked[name] for name in _SHARED if name in asked}
+    if params.get("discounts") is not None:
+        change["discounts"] = params["discounts"]
+    if params.get("subscription"):
+        subscription = account.require("subscription", params["subscription"], param="subscription")
+        invoice = _of_subscription(account, subscription, change, asked)
+    elif asked.get("items"):
+        invoice = _of_new(account, params, change)
+    else:
+        invoice = _of_customer(account, params)
+    shown = account.show(invoice)
+    shown["id"] = "upcoming_" + invoice["id"]
+    for line in shown["lines"]["data"]:
+        line["invoice"] = shown["id"]
+    shown["lines"]["url"] = f"/v1/invoices/{shown['id']}/lines"
+    return shown
+
+
+def _of_subscription(account: Account, subscription: Body, change: Body, asked: Body) -> Body:
+    if asked.get("cancel_now"):
+        updating.bill_unused(account, subscription, {**asked, "invoice_now": True})
+        ending.cancel(account, subscription)
+        return _latest(account, subscription)
+    if subscription["status"] in {"canceled", "incomplete_expired"}:
+        raise _nothing(subscription["customer"])
+    invoice = updating.apply(account, subscription, change) if change else None
+    if invoice is not None:
+        return invoice
+    if subscription["cancel_at"] is not None and (
+        subscription["cancel_at"] <= shape.next_turn(subscription)
+    ):
+        raise _nothing(subscription["customer"])
+    account.now = shape.next_turn(subscription)
+    return renewal.renew(account, subscription)
+
+
+def _latest(account: Account, subscription: Body) -> Body:
+    return account.require("invoice", subscription["latest_invoice"])
+
+
+def _of_new(account: Account, params: Body, change: Body) -> Body:
+    if not params.get("customer"):
+        raise missing_param("customer")
+    subscription = starting.start(
+        account,
+        {
+            **{k: change[k] for k in ("items", "trial_end", "discounts") if k in change},
+            "customer": params["customer"],
+            "payment_behavior": "default_incomplete",
+        },
+    )
+    return _latest(account, subscription)
+
+
+def _of_customer(account: Account, params: Body) -> Body:
+    if not params.get("customer"):
+        raise missing_param("customer")
+    live = [
+        subscription
+        for subscription in account.find("subscription", customer=params["customer"])
+        if subscription["status"] in {"active", "trialing", "past_due"}
+    ]
+    if not live:
+        raise _nothing(params["customer"])
+    return _of_subscription(account, min(live, key=shape.next_turn), {}, {})
+
+
+def _nothing(customer: str) -> ApiError:
+    return ApiError(
+        404,
+        f"No upcoming invoices for customer: {customer}",
+        code="invoice_upcoming_none",
+    )
+
+
+def announce(account: Account, subscription: Body) -> None:
+    """Emit ``invoice.upcoming`` some days before a renewal; its object has no id."""
+    if subscription["status"] not in {"active", "past_due"}:
+        return
+    account.flush()
+    account.connection.execute("SAVEPOINT upcoming")
+    scratch = Account(
+        account.connection, account.now, account.settings, account.public_url, account.cause
+    )
+    copy = scratch.require("subscription", subscription["id"])
+    shown: Body | None
+    try:
+        shown = _of_subscription(scratch, copy, {}, {})
+        shown = scratch.show(shown)
+    except ApiError:
+        shown = None
+    account.connection.execute("ROLLBACK TO upcoming")
+    account.connection.execute("RELEASE upcoming")
+    if shown is not None:
+        del shown["id"]
+        account.emit_shown("invoice.upcoming", shown)

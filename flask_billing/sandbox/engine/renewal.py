@@ -1,0 +1,152 @@
+"""The turn of a period: renewal, the end of a trial, an appointed cancellation."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import (
+    collecting,
+    discounts,
+    ending,
+    invoice_items,
+    invoices,
+    lines,
+    payments,
+)
+from flask_billing.sandbox.engine import subscriptions as shape
+
+
+def turn(account: Account, subscription: Body) -> None:
+    """A period of the subscription is over."""
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now:
+        ending.cancel(account, subscription)
+        return
+    trial_over = subscription["status"] == "trialing"
+    if trial_over and _without_method(account, subscription):
+        return
+    renew(account, subscription)
+    shape.appoint(account, subscription)
+
+
+def _without_method(account: Account, subscription: Body) -> bool:
+    """A trial ended and there is nothing to charge: cancel or pause if so configured."""
+    if payments.payer_method(account, subscription["customer"], subscription) is not None:
+        return False
+    behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if behavior == "cancel":
+        ending.cancel(account, subscription)
+        return True
+    if behavior == "pause":
+        with account.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "paused"
+        account.emit("customer.subscription.paused", subscription)
+        return True
+    return False
+
+
+def renew(account: Account, subscription: Body) -> Body:
+    """Start the next period of the items whose period is over, and draft its invoice."""
+    customer = account.get("customer", subscription["customer"])
+    assert customer is not None
+    with account.changing(subscription, "customer.subscription.updated"):
+        trial_over = subscription["status"] == "trialing"
+        if trial_over:
+            subscription["status"] = "active"
+        over = [
+            item
+            for item in subscription["items"]["data"]
+            if item["current_period_end"] <= account.now
+        ]
+        start = min(item["current_period_start"] for item in over)
+        found = invoice_items.collect_pending(account, customer["id"], subscription["id"])
+        for item in over:
+            found += _item_lines(account, subscription, item, trial_over)
+        invoice = invoices.draft(
+            account,
+            customer,
+            reason="subscription_cycle",
+            currency=subscription["currency"],
+            lines=found,
+            period=(start, account.now),
+            subscription=subscription,
+            discount_ids=discounts.in_force(account, subscription["discounts"], account.now),
+            collection_method=subscription["collection_method"],
+            days_until_due=subscription["days_until_due"],
+            auto_advance=True,
+        )
+        subscription["latest_invoice"] = invoice["id"]
+        subscription["discounts"] = discounts.in_force(
+            account, discounts.spent(account, subscription["discounts"]), account.now
+        )
+    _appoint_invoice(account, subscription, invoice)
+    return invoice
+
+
+def _item_lines(account: Account, subscription: Body, item: Body, trial_over: bool) -> list[Body]:
+    price = shape.price_of(account, item)
+    old = (item["current_period_start"], item["current_period_end"])
+    new = shape.period_of(account, subscription, item, account.now)
+    shape.set_period(item, (max(new[0], old[1]) if trial_over else new[0], new[1]))
+    if not shape.is_metered(price):
+        return [lines.period_line(account, item, price, item["quantity"], new)]
+    return [] if trial_over else [_usage_line(account, subscription, item, price, old)]
+
+
+def _usage_line(
+    account: Account, subscription: Body, item: Body, price: Body, period: tuple[int, int]
+) -> Body:
+    from flask_billing.sandbox.resources.meters import usage
+
+    meter = account.get("billing.meter", price["recurring"]["meter"])
+    used = usage(account, meter, subscription["customer"], *period) if meter else 0
+    return lines.period_line(account, item, price, int(used), period)
+
+
+def _appoint_invoice(account: Account, subscription: Body, invoice: Body) -> None:
+    pause = subscription["pause_collection"]
+    stays_draft = subscription["status"] == "unpaid" or (
+        pause and pause["behavior"] == "keep_as_draft"
+    )
+    if stays_draft:
+        invoice["auto_advance"] = False
+    else:
+        wait = account.settings.draft_seconds
+        invoice["automatically_finalizes_at"] = account.now + wait + 1
+        invoice["next_payment_attempt"] = account.now + wait
+        account.schedule(account.now + wait, "invoice.finalize", invoice["id"])
+    account.save(invoice)
+
+
+def finalize_and_collect(account: Account, invoice: Body) -> None:
+    """The draft hour is over."""
+    if invoice["status"] != "draft":
+        return
+    subscription = invoices.subscription_of(account, invoice)
+    invoices.finalize(account, invoice)
+    if invoice["status"] == "paid":
+        collecting.after_payment(account, invoice)
+        return
+    pause = subscription["pause_collection"] if subscription else None
+    if pause and pause["behavior"] in {"void", "mark_uncollectible"}:
+        status = "void" if pause["behavior"] == "void" else "uncollectible"
+        invoices.close(account, invoice, status)
+    elif invoice["collection_method"] == "send_invoice":
+        account.emit("invoice.sent", invoice)
+        account.schedule(invoice["due_date"], "invoice.overdue", invoice["id"])
+    else:
+        collecting.collect(account, invoice)
+
+
+def overdue(account: Account, invoice: Body) -> None:
+    """An invoice that was sent is not paid in time."""
+    if invoice["status"] != "open":
+        return
+    account.emit("invoice.overdue", invoice)
+    subscription = invoices.subscription_of(account, invoice)
+    if subscription and subscription["status"] == "active":
+        with account.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "past_due"
+
+
+def remind_of_trial_end(account: Account, subscription: Body) -> None:
+    """Three days before a trial ends, or at once when it is shorter."""
+    if subscription["status"] == "trialing":
+        account.emit("customer.subscription.trial_will_end", subscription)

@@ -1,0 +1,240 @@
+"""A subscription's start: the first invoice, the first payment, or the trial."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import (
+    cancellation,
+    collecting,
+    discounts,
+    invoice_items,
+    invoices,
+    lines,
+    payments,
+    pricing,
+    proration,
+)
+from flask_billing.sandbox.engine import subscriptions as shape
+from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.settings import DAY
+
+NO_PAYMENT_METHOD = (
+    "This customer has no attached payment source or default payment method. Please consider "
+    "adding a default payment method. For more information, visit "
+    "https://stripe.com/docs/billing/subscriptions/"
+    "payment-methods-setting#payment-method-priority."
+)
+
+
+def start(
+    account: Account,
+    params: Body,
+    *,
+    authenticated: bool = False,
+    checkout_session: str | None = None,
+) -> Body:
+    """Create a subscription from the parameters of ``POST /v1/subscriptions``.
+
+    ``authenticated`` says that the customer is present and passed 3-D Secure.
+    """
+    customer = account.require("customer", params.get("customer"), param="customer")
+    _check_method(account, customer, params)
+    entries = _entries(account, params.get("items") or [])
+    if not entries:
+        raise ApiError(
+            400, "Missing required param: items.", code="parameter_missing", param="items"
+        )
+    currency = _one_currency(account, entries)
+    subscription = shape.new_subscription(account, customer, currency, params)
+    account.add(subscription)
+    created = account.mark()
+    subscription["discounts"] = discounts.redeem(
+        account,
+        params.get("discounts") or [],
+        customer=customer["id"],
+        subscription=subscription["id"],
+        checkout_session=checkout_session,
+    )
+    items = [shape.new_item(account, subscription, entry) for entry in entries]
+    shape.refuse_twins(items)
+    subscription["items"]["data"] = items
+    _set_times(account, subscription, params)
+    cancellation.schedule(account, subscription, params)
+    _first_invoice(account, subscription, customer, params, authenticated)
+    account.save(subscription)
+    shape.appoint(account, subscription)
+    account.emit("customer.subscription.created", subscription, at=created)
+    return subscription
+
+
+def _check_method(account: Account, customer: Body, params: Body) -> None:
+    id = params.get("default_payment_method")
+    if id:
+        method = account.require(
+            "payment_method", id, param="default_payment_method", label="PaymentMethod"
+        )
+        if method["customer"] != customer["id"]:
+            raise invalid(
+                f"The customer does not have a payment method with the ID {id}. The payment "
+                "method must be attached to the customer.",
+                "default_payment_method",
+                "resource_missing",
+            )
+
+
+def _entries(account: Account, asked: list[Body]) -> list[Body]:
+    from flask_billing.sandbox.resources.prices import inline_price
+
+    entries = []
+    for index, entry in enumerate(asked):
+        where = f"items[{index}]"
+        if entry.get("price_data"):
+            price = inline_price(account, entry["price_data"], f"{where}[price_data]")
+        else:
+            price = shape.checked_price(account, entry.get("price"), f"{where}[price]")
+        entries.append(shape.checked_entry(account, entry, price, where))
+    return entries
+
+
+def _one_currency(account: Account, entries: list[Body]) -> str:
+    currencies = {shape.price_of(account, entry)["currency"] for entry in entries}
+    if len(currencies) > 1:
+        raise invalid("All prices on a subscription must use the same currency.", "items")
+    currency: str = currencies.pop()
+    return currency
+
+
+def _set_times(account: Account, subscription: Body, params: Body) -> None:
+    trial_end = params.get("trial_end")
+    if params.get("trial_period_days"):
+        trial_end = account.now + params["trial_period_days"] * DAY
+    anchor = params.get("billing_cycle_anchor")
+    if isinstance(trial_end, int):
+        if trial_end <= account.now:
+            raise invalid(
+                "Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end"
+            )
+        subscription.update(
+            status="trialing",
+            trial_start=account.now,
+            trial_end=trial_end,
+            billing_cycle_anchor=trial_end if anchor is None else anchor,
+        )
+    elif anchor is not None:
+        if anchor <= account.now:
+            raise invalid("The billing_cycle_anchor must be in the future.", "billing_cycle_anchor")
+        subscription["billing_cycle_anchor"] = anchor
+    for item in subscription["items"]["data"]:
+        if subscription["trial_end"]:
+            shape.set_period(item, (account.now, subscription["trial_end"]))
+        else:
+            start, end = shape.period_of(account, subscription, item, account.now)
+            shape.set_period(item, (max(start, account.now), end))
+
+
+def _first_invoice(
+    account: Account, subscription: Body, customer: Body, params: Body, authenticated: bool
+) -> None:
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    if behavior == "pending_if_incomplete":
+        raise invalid(
+            "The `pending_if_incomplete` payment behavior can only be used on update.",
+            "payment_behavior",
+        )
+    automatic = subscription["collection_method"] == "charge_automatically"
+    invoice = invoices.draft(
+        account,
+        customer,
+        reason="subscription_create",
+        currency=subscription["currency"],
+        lines=_first_lines(account, subscription, customer, params),
+        period=(account.now, account.now),
+        subscription=subscription,
+        discount_ids=list(subscription["discounts"]),
+        collection_method=subscription["collection_method"],
+        days_until_due=subscription["days_until_due"],
+        auto_advance=not automatic,
+    )
+    subscription["latest_invoice"] = invoice["id"]
+    collecting.spend_discounts(account, subscription)
+    if not automatic:
+        invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
+        account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
+        account.save(invoice)
+        return
+    method = payments.payer_method(account, customer["id"], subscription)
+    due = invoice["amount_due"]
+    if method is None and due and behavior != "default_incomplete":
+        raise ApiError(400, NO_PAYMENT_METHOD, code="resource_missing")
+    trialing = subscription["status"] == "trialing"
+    invoices.finalize(account, invoice, quiet=True)
+    if invoice["status"] == "paid":
+        return
+    if behavior == "default_incomplete":
+        if not trialing:
+            subscription["status"] = "incomplete"
+        return
+    outcome = payments.pay_invoice(
+        account,
+        invoice,
+        method,
+        off_session=bool(params.get("off_session")),
+        authenticated=authenticated,
+    )
+    if outcome.result == "paid":
+        collecting.save_method(account, subscription, method)
+        return
+    if behavior == "error_if_incomplete":
+        raise _refusal(outcome)
+    if not trialing:
+        subscription["status"] = "incomplete"
+
+
+def _refusal(outcome: payments.Outcome) -> ApiError:
+    """The 402 of ``error_if_incomplete``; nothing that was done is kept."""
+    if outcome.error is not None:
+        error = outcome.error
+        error.keep = False
+        return error
+    return ApiError(
+        402,
+        "Payment for this subscription requires additional user action before it can be "
+        "completed successfully. Payment can be completed using the PaymentIntent associated "
+        "with the subscription.",
+        code="subscription_payment_intent_requires_action",
+        type="card_error",
+    )
+
+
+def _first_lines(account: Account, subscription: Body, customer: Body, params: Body) -> list[Body]:
+    found = []
+    for item in subscription["items"]["data"]:
+        price = shape.price_of(account, item)
+        period = (item["current_period_start"], item["current_period_end"])
+        if subscription["status"] == "trialing":
+            found.append(lines.trial_line(account, item, price, period))
+        elif not shape.is_metered(price):
+            found.append(_opening_line(account, subscription, item, price, period, params))
+    extras = invoice_items.one_time(account, params.get("add_invoice_items") or [], customer)
+    pending = invoice_items.collect_pending(account, customer["id"], None)
+    return found + extras + pending
+
+
+def _opening_line(
+    account: Account,
+    subscription: Body,
+    item: Body,
+    price: Body,
+    period: tuple[int, int],
+    params: Body,
+) -> Body:
+    line = lines.period_line(account, item, price, item["quantity"], period)
+    whole = shape.period_of(account, subscription, item, account.now)
+    if whole[0] == period[0]:
+        return line
+    if params.get("proration_behavior") == "none":
+        line["amount"] = line["subtotal"] = 0
+    else:
+        exact = pricing.exact_amount(price, item["quantity"])
+        line["amount"] = line["subtotal"] = proration.share(exact, *whole, account.now)
+        line["parent"]["subscription_item_details"]["proration"] = True
+    return line

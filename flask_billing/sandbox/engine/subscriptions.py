@@ -1,0 +1,253 @@
+"""A subscription's shape: the object, its items, its appointments."""
+
+from typing import Any
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine.periods import period_containing
+from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.present import presents
+from flask_billing.sandbox.settings import DAY
+
+
+def new_subscription(account: Account, customer: Body, currency: str, params: Body) -> Body:
+    """The object without its items."""
+    settings = params.get("payment_settings") or {}
+    trial_settings = params.get("trial_settings") or {
+        "end_behavior": {"missing_payment_method": "create_invoice"}
+    }
+    return {
+        "id": new_id("sub"),
+        "object": "subscription",
+        "application": None,
+        "application_fee_percent": None,
+        "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
+        "billing_cycle_anchor": account.now,
+        "billing_cycle_anchor_config": None,
+        "billing_mode": _billing_mode(params.get("billing_mode") or {}, account.now),
+        "billing_thresholds": None,
+        "cancel_at": None,
+        "cancel_at_period_end": False,
+        "canceled_at": None,
+        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "collection_method": params.get("collection_method", "charge_automatically"),
+        "created": account.now,
+        "currency": currency,
+        "customer": customer["id"],
+        "customer_account": None,
+        "days_until_due": params.get("days_until_due") or None,
+        "default_payment_method": params.get("default_payment_method") or None,
+        "default_source": None,
+        "default_tax_rates": [],
+        "description": params.get("description") or None,
+        "discounts": [],
+        "ended_at": None,
+        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "items": {"data": []},
+        "latest_invoice": None,
+        "livemode": False,
+        "metadata": {k: v for k, v in (params.get("metadata") or {}).items() if v != ""},
+        "next_pending_invoice_item_invoice": None,
+        "on_behalf_of": None,
+        "pause_collection": None,
+        "payment_settings": {
+            "payment_method_options": settings.get("payment_method_options") or None,
+            "payment_method_types": settings.get("payment_method_types") or None,
+            "save_default_payment_method": settings.get("save_default_payment_method", "off"),
+        },
+        "pending_invoice_item_interval": None,
+        "pending_setup_intent": None,
+        "pending_update": None,
+        "schedule": None,
+        "start_date": account.now,
+        "status": "active",
+        "test_clock": None,
+        "transfer_data": None,
+        "trial_end": None,
+        "trial_settings": trial_settings,
+        "trial_start": None,
+        "_": {},
+    }
+
+
+def _billing_mode(asked: Body, now: int) -> Body:
+    if asked.get("type") == "classic":
+        return {"flexible": None, "type": "classic"}
+    flexible = {"proration_discounts": "included", **(asked.get("flexible") or {})}
+    return {"flexible": flexible, "type": "flexible", "updated_at": now}
+
+
+def new_item(account: Account, subscription: Body, entry: Body) -> Body:
+    """A subscription item, still without its period."""
+    return {
+        "id": new_id("si"),
+        "object": "subscription_item",
+        "billing_thresholds": None,
+        "created": account.now,
+        "current_period_end": account.now,
+        "current_period_start": account.now,
+        "discounts": [],
+        "metadata": {k: v for k, v in (entry.get("metadata") or {}).items() if v != ""},
+        "price": entry["price"],
+        "quantity": entry.get("quantity"),
+        "subscription": subscription["id"],
+        "tax_rates": [],
+    }
+
+
+def price_of(account: Account, item: Body) -> Body:
+    """The price of an item."""
+    price = account.anything(item["price"])
+    assert price is not None
+    return price
+
+
+def is_metered(price: Body) -> bool:
+    """Is the price billed by usage, after the period?"""
+    return bool(price["recurring"]["usage_type"] == "metered")
+
+
+def checked_price(account: Account, id: str | None, param: str) -> Body:
+    """A recurring, active price named in the parameters."""
+    price = account.require("price", id, param=param)
+    if price["recurring"] is None:
+        raise invalid(
+            "The price specified is set to `type=one_time` but this field only accepts prices "
+            "with `type=recurring`.",
+            param,
+        )
+    if not price["active"]:
+        raise invalid(
+            "The price specified is inactive. This field only accepts active prices.", param
+        )
+    return price
+
+
+def checked_entry(account: Account, entry: Body, price: Body, param: str) -> Body:
+    """An item's parameters with the quantity that its price wants."""
+    quantity = entry.get("quantity")
+    if is_metered(price):
+        if quantity is not None:
+            raise invalid(
+                "You cannot set a quantity on an item with a metered price.", f"{param}[quantity]"
+            )
+        return {**entry, "price": price["id"], "quantity": None}
+    if quantity is not None and quantity < 0:
+        raise invalid(
+            "This value must be greater than or equal to 0.",
+            f"{param}[quantity]",
+            "parameter_invalid_integer",
+        )
+    return {**entry, "price": price["id"], "quantity": 1 if quantity is None else quantity}
+
+
+def refuse_twins(items: list[Body]) -> None:
+    """A price may stand on a subscription only once."""
+    prices = [item["price"] for item in items]
+    for id in prices:
+        if prices.count(id) > 1:
+            raise ApiError(
+                400,
+                f"Cannot add multiple subscription items with the same plan: {id}",
+                param="plan",
+            )
+
+
+def period_of(account: Account, subscription: Body, item: Body, moment: int) -> tuple[int, int]:
+    """The item's billing period that holds a moment."""
+    recurring = price_of(account, item)["recurring"]
+    return period_containing(
+        subscription["billing_cycle_anchor"],
+        recurring["interval"],
+        recurring["interval_count"],
+        moment,
+    )
+
+
+def set_period(item: Body, period: tuple[int, int]) -> None:
+    """Write an item's current period."""
+    item["current_period_start"], item["current_period_end"] = period
+
+
+def next_turn(subscription: Body) -> int:
+    """When the next period ends, or the subscription itself."""
+    ends = [item["current_period_end"] for item in subscription["items"]["data"]]
+    if subscription["cancel_at"] is not None:
+        ends.append(subscription["cancel_at"])
+    return min(ends)
+
+
+def appoint(account: Account, subscription: Body) -> None:
+    """Schedule what will happen to the subscription by itself."""
+    id, status = subscription["id"], subscription["status"]
+    if status in {"active", "past_due", "trialing", "unpaid"}:
+        turn = next_turn(subscription)
+        account.schedule(turn, "subscription.turn", id)
+        if subscription["cancel_at"] is None and status != "trialing":
+            notice = turn - account.settings.upcoming_days * DAY
+            if notice > account.now:
+                account.schedule(notice, "subscription.upcoming", id)
+        else:
+            account.unschedule("subscription.upcoming", id)
+    elif status == "incomplete":
+        account.schedule(
+            account.now + account.settings.incomplete_seconds, "subscription.incomplete", id
+        )
+    if status == "trialing":
+        reminder = subscription["trial_end"] - account.settings.trial_reminder_days * DAY
+        account.schedule(max(reminder, account.now), "subscription.trial_will_end", id)
+    else:
+        account.unschedule("subscription.trial_will_end", id)
+
+
+@presents("subscription")
+def _shown(account: Account, subscription: Body) -> Body:
+    items = [account.show(item) for item in subscription["items"]["data"]]
+    subscription["items"] = {
+        "object": "list",
+        "data": items,
+        "has_more": False,
+        "total_count": len(items),
+        "url": f"/v1/subscription_items?subscription={subscription['id']}",
+    }
+    subscription["plan"] = items[0]["plan"] if len(items) == 1 else None
+    subscription["quantity"] = items[0].get("quantity") if len(items) == 1 else None
+    return subscription
+
+
+@presents("subscription_item")
+def _shown_item(account: Account, item: Body) -> Body:
+    price = account.anything(item["price"])
+    assert price is not None
+    item["price"] = account.show(price)
+    item["plan"] = legacy_plan(account, price)
+    if item["quantity"] is None:
+        del item["quantity"]
+    return item
+
+
+def legacy_plan(account: Account, price: Body) -> Body:
+    """The ``plan`` that items still carry beside the price."""
+    recurring: Any = price["recurring"]
+    return {
+        "id": price["id"],
+        "object": "plan",
+        "active": price["active"],
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "billing_scheme": price["billing_scheme"],
+        "created": price["created"],
+        "currency": price["currency"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "livemode": False,
+        "metadata": price["metadata"],
+        "meter": recurring["meter"],
+        "nickname": price["nickname"],
+        "product": price["product"],
+        "tiers_mode": price["tiers_mode"],
+        "transform_usage": price["transform_quantity"],
+        "trial_period_days": recurring["trial_period_days"],
+        "usage_type": recurring["usage_type"],
+    }

@@ -1,0 +1,114 @@
+"""The WSGI application: the API under ``/v1``, the hosted pages beside it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from flask_billing.sandbox.api import Answer, Api, Request
+from flask_billing.sandbox.body import dumps
+from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.errors import ApiError
+from flask_billing.sandbox.faults import Fault, Faults
+from flask_billing.sandbox.ids import new_id
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+NO_ANSWER = "Sandbox-No-Answer"
+_MAX_BODY = 2**20
+_KEPT_REQUESTS = 100_000
+
+
+class Front:
+    """Receives every request, remembers it and breaks it if a fault says so."""
+
+    def __init__(self, room: EngineRoom, pages: WSGIApplication) -> None:
+        self._api = Api(room)
+        self._pages = pages
+        self._local = threading.local()
+        self.faults = Faults()
+        self.requests: deque[Request] = deque(maxlen=_KEPT_REQUESTS)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        path: str = environ.get("PATH_INFO", "") or "/"
+        if not path.startswith(("/v1/", "/v2/")):
+            return self._pages(environ, start_response)
+        answer = self._answer(environ, path)
+        body = answer.text.encode()
+        start_response(
+            f"{answer.status} {_reason(answer.status)}",
+            [
+                ("Content-Type", "application/json"),
+                ("Content-Length", str(len(body))),
+                *answer.headers.items(),
+            ],
+        )
+        return [body]
+
+    def _answer(self, environ: WSGIEnvironment, path: str) -> Answer:
+        method: str = environ["REQUEST_METHOD"]
+        if self.faults.delay:
+            time.sleep(self.faults.delay)
+        if self.faults.outage:
+            return self._broken(method, path, Fault(method, path, status=None), 503)
+        fault = self.faults.strike(method, path)
+        if fault is not None and not fault.after:
+            return self._broken(method, path, fault, 502)
+        answer, request = self._api.answer(
+            method, path, environ.get("QUERY_STRING", ""), _form(environ), _headers(environ)
+        )
+        self.requests.append(request)
+        return answer if fault is None else _fault_answer(fault, 504)
+
+    def _broken(self, method: str, path: str, fault: Fault, default: int) -> Answer:
+        answer = _fault_answer(fault, default)
+        request_id = answer.headers["Request-Id"]
+        self.requests.append(Request(method, path, {}, None, answer.status, request_id))
+        return answer
+
+
+def _fault_answer(fault: Fault, default: int) -> Answer:
+    request_id = new_id("req")
+    status = fault.status or default
+    kinds = {429: "invalid_request_error", 401: "invalid_request_error"}
+    error = ApiError(
+        status,
+        "An unknown error occurred" if status >= 500 else "The sandbox was told to fail here.",
+        type=kinds.get(status, "api_error"),
+        code={429: "rate_limit", 409: "lock_timeout"}.get(status),
+    )
+    answer = Answer(status, dumps(error.body(request_id)), {"Request-Id": request_id})
+    if fault.status is None:
+        answer.headers[NO_ANSWER] = "true"
+    return answer
+
+
+def _form(environ: WSGIEnvironment) -> str:
+    try:
+        length = min(int(environ.get("CONTENT_LENGTH") or 0), _MAX_BODY + 1)
+    except ValueError:
+        length = 0
+    if length <= 0:
+        return ""
+    raw: bytes = environ["wsgi.input"].read(length)
+    return raw.decode("utf-8", "replace")
+
+
+def _headers(environ: WSGIEnvironment) -> dict[str, str]:
+    found: dict[str, Any] = {}
+    for name, value in environ.items():
+        if name.startswith("HTTP_"):
+            found[name[5:].replace("_", "-").lower()] = value
+    return found
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"

@@ -1,0 +1,83 @@
+"""The hosted pages: Checkout, 3-D Secure, the portal and invoices. They work without scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import Map, Rule
+from werkzeug.wrappers import Request, Response
+
+from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.errors import ApiError
+from flask_billing.sandbox.pages import bank, checkout, home, invoices, portal, static
+from flask_billing.sandbox.pages.render import rendered
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+View = Callable[..., Response]
+
+_VIEWS: dict[str, View] = {
+    "home": home.show,
+    "checkout": checkout.show,
+    "checkout.pay": checkout.pay,
+    "checkout.code": checkout.code,
+    "checkout.bank": bank.show_for_session,
+    "checkout.bank.answer": bank.answer_for_session,
+    "bank": bank.show,
+    "bank.answer": bank.answer,
+    "portal": portal.show,
+    "invoice": invoices.show,
+    "static": static.serve,
+}
+
+_URLS = Map(
+    [
+        Rule("/", endpoint="home", methods=["GET"]),
+        Rule("/c/pay/<id>", endpoint="checkout", methods=["GET"]),
+        Rule("/c/pay/<id>", endpoint="checkout.pay", methods=["POST"]),
+        Rule("/c/pay/<id>/code", endpoint="checkout.code", methods=["POST"]),
+        Rule("/c/pay/<id>/bank", endpoint="checkout.bank", methods=["GET"]),
+        Rule("/c/pay/<id>/bank", endpoint="checkout.bank.answer", methods=["POST"]),
+        Rule("/3ds/<id>", endpoint="bank", methods=["GET"]),
+        Rule("/3ds/<id>", endpoint="bank.answer", methods=["POST"]),
+        Rule("/p/session/<token>", endpoint="portal", methods=["GET"]),
+        Rule("/i/<account>/<token>", endpoint="invoice", methods=["GET"]),
+        Rule("/invoice/<account>/<token>/pdf", endpoint="invoice", methods=["GET"]),
+        Rule("/static/<name>", endpoint="static", methods=["GET"]),
+    ]
+)
+
+
+class Pages:
+    """The WSGI application of the hosted pages."""
+
+    def __init__(self, room: EngineRoom) -> None:
+        self._room = room
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        request.max_content_length = 2**16
+        try:
+            endpoint, values = _URLS.bind_to_environ(environ).match()
+            response = _VIEWS[endpoint](self._room, request, **values)
+        except HTTPException as error:
+            if error.code is not None and error.code < 400:
+                response = Response.from_app(error, environ)
+            else:
+                response = _not_here(request, error.code or 500)
+        except ApiError:
+            response = _not_here(request, 404)
+        return response(environ, start_response)
+
+
+def _not_here(request: Request, status: int) -> Response:
+    return rendered(
+        request,
+        "message.html",
+        status=status,
+        title="There is nothing here",
+        text="The link may be old, or the sandbox may have been reset. Nothing was charged.",
+    )

@@ -1,0 +1,90 @@
+"""What a person does on the hosted Checkout page, without a browser."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_billing.sandbox import checkout
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.errors import ApiError, SandboxError
+
+
+class CardDeclined(SandboxError):
+    """The card was refused; the session stays open and may be paid with another card."""
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(error.message)
+        self.code = error.code
+        self.decline_code = error.more.get("decline_code")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Where a person is after a step on the page.
+
+    ``status`` is ``complete``, ``challenge`` (the bank wants to see them) or ``abandoned``;
+    ``redirect`` is where the browser goes next.
+    """
+
+    status: str
+    redirect: str | None
+
+
+class PersonAtCheckout:
+    """`sandbox.checkout(session_id)`: pay, authenticate, enter a code, or leave."""
+
+    def __init__(self, room: EngineRoom, session_id: str) -> None:
+        self._room = room
+        self._id = session_id
+
+    def pay(
+        self,
+        card: str = "4242424242424242",
+        *,
+        name: str = "Jenny Rosen",
+        email: str = "jenny@example.com",
+        promotion_code: str | None = None,
+    ) -> Outcome:
+        """Type a card and press the button; a refused card raises `CardDeclined`."""
+        typed = checkout.Card(card, 12, 2034, "1234" if card.startswith("37") else "123", name)
+        typed = checkout.Card(**{**typed.__dict__, "email": email})
+        try:
+            with self._room.account() as account:
+                session = account.require("checkout.session", self._id)
+                if promotion_code:
+                    checkout.enter_code(account, session, promotion_code)
+                result = checkout.submit(account, session, typed)
+                return Outcome(result, _after(session) if result == "complete" else None)
+        except ApiError as error:
+            raise _refusal(error) from error
+
+    def authenticate(self, *, success: bool = True) -> Outcome:
+        """Answer the bank's 3-D Secure challenge; failing it raises `CardDeclined`."""
+        refusal = None
+        with self._room.account() as account:
+            session = account.require("checkout.session", self._id)
+            try:
+                checkout.authenticate(account, session, success=success)
+            except ApiError as error:
+                if not error.keep:
+                    raise
+                refusal = error
+        if refusal is not None:
+            raise _refusal(refusal)
+        return Outcome("complete", _after(session))
+
+    def abandon(self) -> Outcome:
+        """Press the back link: the session stays open."""
+        with self._room.account() as account:
+            session = account.require("checkout.session", self._id)
+            return Outcome("abandoned", session["cancel_url"])
+
+
+def _after(session: Body) -> str | None:
+    url: str | None = session["success_url"]
+    return url and url.replace("{CHECKOUT_SESSION_ID}", session["id"])
+
+
+def _refusal(error: ApiError) -> Exception:
+    return CardDeclined(error) if error.status == 402 else error

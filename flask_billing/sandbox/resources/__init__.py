@@ -1,0 +1,32 @@
+"""The API's endpoints, one kind of object a file. Importing a module registers its endpoints."""
+
+from importlib import import_module
+
+_MODULES = (
+    "products",
+    "prices",
+    "coupons",
+    "promotion_codes",
+    "customers",
+    "payment_methods",
+    "setup_intents",
+    "payment_intents",
+    "charges",
+    "checkout_sessions",
+    "subscriptions",
+    "subscription_items",
+    "invoices",
+    "invoice_payments",
+    "invoice_items",
+    "events",
+    "webhook_endpoints",
+    "meters",
+    "portal",
+    "balance",
+)
+
+
+def register() -> None:
+    """Import every endpoint once."""
+    for name in _MODULES:
+        import_module(f"{__name__}.{name}")

@@ -1,0 +1,69 @@
+"""How parameters change an object's fields: unset, merged, or set."""
+
+from collections.abc import Iterable
+
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.errors import invalid
+
+_MAX_KEYS, _MAX_KEY, _MAX_VALUE = 50, 40, 500
+
+
+def assign(body: Body, params: Body, names: Iterable[str]) -> None:
+    """Take these parameters over; an empty string unsets."""
+    for name in names:
+        if name in params:
+            body[name] = None if params[name] == "" else params[name]
+
+
+def merge_metadata(body: Body, params: Body) -> None:
+    """Merge ``metadata``: an empty value deletes a key, an empty string all of them."""
+    if "metadata" not in params:
+        return
+    changes = params["metadata"]
+    if changes == "":
+        body["metadata"] = {}
+        return
+    merged = {**body["metadata"], **changes}
+    body["metadata"] = checked_metadata({k: v for k, v in merged.items() if v != ""})
+
+
+def checked_metadata(metadata: Body) -> Body:
+    """Metadata within Stripe's limits: 50 keys of 40 characters with 500 each."""
+    if len(metadata) > _MAX_KEYS:
+        raise invalid(
+            f"Metadata can only have up to {_MAX_KEYS} keys, you provided {len(metadata)}.",
+            "metadata",
+        )
+    for key, value in metadata.items():
+        if len(key) > _MAX_KEY:
+            raise invalid(
+                f"Metadata keys can only be {_MAX_KEY} characters long, you provided a key of "
+                f"{len(key)} characters.",
+                f"metadata[{key}]",
+            )
+        if len(str(value)) > _MAX_VALUE:
+            raise invalid(
+                f"Metadata values can have up to {_MAX_VALUE} characters, but you passed in a "
+                f"value that is {len(str(value))} characters.",
+                f"metadata[{key}]",
+            )
+    return metadata
+
+
+def new_metadata(params: Body) -> Body:
+    """The metadata of a new object."""
+    metadata = params.get("metadata") or {}
+    return checked_metadata({k: v for k, v in metadata.items() if v != ""})
+
+
+def address(given: Body | str | None) -> Body | None:
+    """An address with all its fields, or None."""
+    if not given or isinstance(given, str):
+        return None
+    names = ("city", "country", "line1", "line2", "postal_code", "state")
+    return {name: given.get(name) or None for name in names}
+
+
+def deleted(body: Body) -> Body:
+    """What remains of a deleted object."""
+    return {"id": body["id"], "object": body["object"], "deleted": True}

@@ -1,0 +1,203 @@
+"""Payment methods: cards minted from test tokens, attached to customers and detached."""
+
+import hashlib
+
+from flask_billing.sandbox import cards
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine.payments import card_error, card_of
+from flask_billing.sandbox.errors import invalid, missing_object, missing_param
+from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.lists import page
+from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.router import Call, endpoint
+
+
+def mint(
+    account: Account,
+    card: cards.Card,
+    *,
+    exp_month: int | None = None,
+    exp_year: int | None = None,
+    billing: Body | None = None,
+) -> Body:
+    """A payment method for a test card."""
+    from datetime import UTC, datetime
+
+    today = datetime.fromtimestamp(account.now, UTC)
+    billing = billing or {}
+    return account.add(
+        {
+            "id": new_id("pm"),
+            "object": "payment_method",
+            "allow_redisplay": "unspecified",
+            "billing_details": {
+                "address": fields.address(billing.get("address")) or fields.address({"city": None}),
+                "email": billing.get("email") or None,
+                "name": billing.get("name") or None,
+                "phone": billing.get("phone") or None,
+                "tax_id": None,
+            },
+            "card": {
+                "brand": card.brand,
+                "checks": {
+                    "address_line1_check": None,
+                    "address_postal_code_check": None,
+                    "cvc_check": "fail" if card.behaviour == "cvc_fails" else "pass",
+                },
+                "country": card.country,
+                "display_brand": card.brand,
+                "exp_month": exp_month or today.month,
+                "exp_year": exp_year or today.year + 1,
+                "fingerprint": hashlib.sha256(card.number.encode()).hexdigest()[:16],
+                "funding": card.funding,
+                "generated_from": None,
+                "last4": card.last4,
+                "networks": {"available": [card.brand], "preferred": None},
+                "regulated_status": "unregulated",
+                "three_d_secure_usage": {"supported": True},
+                "wallet": None,
+            },
+            "created": account.now,
+            "customer": None,
+            "customer_account": None,
+            "livemode": False,
+            "metadata": {},
+            "type": "card",
+            "_": {"number": card.number},
+        }
+    )
+
+
+def usable(account: Account, id: str, param: str, status: int = 400) -> Body:
+    """The payment method with this id, or a new one when it is a test token."""
+    card = cards.by_token(id)
+    if card is not None:
+        return mint(account, card)
+    method = account.get("payment_method", id)
+    if method is None:
+        error = missing_object("PaymentMethod", id, param, status)
+        error.message += (
+            "; It's possible this PaymentMethod exists on one of your connected accounts, in which "
+            "case you should retry this request on that connected account. Learn more at "
+            "https://stripe.com/docs/connect/authentication"
+        )
+        raise error
+    return method
+
+
+def attach_to(account: Account, method: Body, customer_id: str) -> None:
+    """Attach a payment method to a customer; a card that is refused is a 402."""
+    if method["customer"] == customer_id:
+        return
+    if method["customer"] is not None:
+        raise invalid(
+            "The payment method you provided has already been attached to a customer.",
+            "payment_method",
+            "payment_method_unexpected_state",
+        )
+    if method["_"].get("detached"):
+        raise invalid(
+            "This PaymentMethod was previously used without being attached to a Customer or was "
+            "detached from a Customer, and may not be used again."
+        )
+    card = card_of(method)
+    if card.fails_setup:
+        raise card_error(card.decline or cards.GENERIC, param="")
+    method["customer"] = customer_id
+    account.save(method)
+    account.emit("payment_method.attached", method)
+
+
+@endpoint("POST", "/v1/payment_methods", "PaymentMethodCreateParams")
+def create(account: Account, call: Call) -> Body:
+    """Create a card from a test number or token."""
+    params = call.params
+    if params.get("payment_method"):
+        return usable(account, params["payment_method"], "payment_method")
+    details = params.get("card")
+    if not details:
+        raise missing_param("card")
+    if "token" in details:
+        token = details["token"].replace("tok_", "pm_card_", 1)
+        card = cards.by_token(token)
+        if card is None:
+            raise missing_object("token", details["token"], "card[token]", 400)
+    else:
+        found = cards.by_number(details.get("number") or "")
+        if isinstance(found, cards.Decline):
+            raise card_error(found, param="number")
+        card = found
+    return mint(
+        account,
+        card,
+        exp_month=details.get("exp_month"),
+        exp_year=details.get("exp_year"),
+        billing=params.get("billing_details"),
+    )
+
+
+@endpoint("GET", "/v1/payment_methods/{id}")
+def retrieve(account: Account, call: Call) -> Body:
+    """One payment method."""
+    return usable(account, call.id, "payment_method", 404)
+
+
+@endpoint("POST", "/v1/payment_methods/{id}", "PaymentMethodUpdateParams")
+def update(account: Account, call: Call) -> Body:
+    """Change billing details, expiry and metadata."""
+    method = account.require(
+        "payment_method", call.id, param="payment_method!", label="PaymentMethod"
+    )
+    with account.changing(method, "payment_method.updated"):
+        card = call.params.get("card") or {}
+        fields.assign(method["card"], card, ("exp_month", "exp_year"))
+        billing = call.params.get("billing_details") or {}
+        fields.assign(method["billing_details"], billing, ("email", "name", "phone"))
+        if "address" in billing:
+            method["billing_details"]["address"] = fields.address(billing["address"])
+        fields.merge_metadata(method, call.params)
+    return method
+
+
+@endpoint("POST", "/v1/payment_methods/{id}/attach", "PaymentMethodAttachParams")
+def attach(account: Account, call: Call) -> Body:
+    """Attach to a customer; a test token mints a new card each time."""
+    customer = call.params.get("customer")
+    if not customer:
+        raise invalid("Must provide customer or customer_account.")
+    method = usable(account, call.id, "payment_method", 404)
+    account.require("customer", customer, param="customer")
+    attach_to(account, method, customer)
+    return method
+
+
+@endpoint("POST", "/v1/payment_methods/{id}/detach", "PaymentMethodDetachParams")
+def detach(account: Account, call: Call) -> Body:
+    """Detach for good; the customer's default is cleared, subscriptions keep what they had."""
+    method = account.require(
+        "payment_method", call.id, param="payment_method!", label="PaymentMethod"
+    )
+    if method["customer"] is None:
+        raise invalid(
+            "The payment method you provided is not attached to a customer so detachment is "
+            "impossible.",
+            "payment_method",
+        )
+    customer = account.get("customer", method["customer"])
+    with account.changing(method, "payment_method.detached"):
+        method["customer"] = None
+        method["_"]["detached"] = True
+    if customer and customer["invoice_settings"]["default_payment_method"] == method["id"]:
+        with account.changing(customer, "customer.updated"):
+            customer["invoice_settings"]["default_payment_method"] = None
+    return method
+
+
+@endpoint("GET", "/v1/payment_methods", "PaymentMethodListParams")
+def list_(account: Account, call: Call) -> Body:
+    """A page of a customer's payment methods; without a customer there are none."""
+    where = [("$.type", call.params["type"])] if "type" in call.params else []
+    return page(
+        account, call, "payment_method", customer=call.params.get("customer", ""), where=where
+    )

@@ -1,0 +1,108 @@
+"""Subscriptions."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import ending, starting, updating
+from flask_billing.sandbox.errors import ApiError, invalid, missing_object
+from flask_billing.sandbox.lists import page
+from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.router import Call, endpoint
+
+
+@endpoint("POST", "/v1/subscriptions", "SubscriptionCreateParams")
+def create(account: Account, call: Call) -> Body:
+    """Start a subscription."""
+    params = call.params
+    if "trial_period_days" in params and params.get("trial_end"):
+        raise invalid(
+            "You may only specify one of these parameters: trial_end, trial_period_days.",
+            "trial_end",
+        )
+    fields.new_metadata(params)
+    return starting.start(account, params)
+
+
+@endpoint("GET", "/v1/subscriptions/{id}")
+def retrieve(account: Account, call: Call) -> Body:
+    """One subscription."""
+    return account.require("subscription", call.id)
+
+
+@endpoint("POST", "/v1/subscriptions/{id}", "SubscriptionUpdateParams")
+def update(account: Account, call: Call) -> Body:
+    """Change a subscription."""
+    subscription = account.require("subscription", call.id)
+    if subscription["status"] in {"canceled", "incomplete_expired"}:
+        _update_ended(account, subscription, call.params)
+    else:
+        updating.update(account, subscription, call.params)
+    return subscription
+
+
+def _update_ended(account: Account, subscription: Body, params: Body) -> None:
+    if set(params) - {"metadata", "cancellation_details", "expand"}:
+        raise ApiError(
+            400,
+            "A canceled subscription can only update its cancellation_details and metadata.",
+            code="invalid_canceled_subscription_fields",
+        )
+    with account.changing(subscription, "customer.subscription.updated"):
+        fields.merge_metadata(subscription, params)
+        fields.assign(
+            subscription["cancellation_details"],
+            params.get("cancellation_details") or {},
+            ("comment", "feedback"),
+        )
+
+
+@endpoint("DELETE", "/v1/subscriptions/{id}", "SubscriptionCancelParams")
+def cancel(account: Account, call: Call) -> Body:
+    """End a subscription now."""
+    subscription = account.require("subscription", call.id)
+    if subscription["status"] in {"canceled", "incomplete_expired"}:
+        raise missing_object("subscription", call.id, "id")
+    fields.assign(
+        subscription["cancellation_details"],
+        call.params.get("cancellation_details") or {},
+        ("comment", "feedback"),
+    )
+    if call.params.get("prorate") or call.params.get("invoice_now"):
+        updating.bill_unused(account, subscription, call.params)
+    ending.cancel(account, subscription)
+    return subscription
+
+
+@endpoint("DELETE", "/v1/subscriptions/{id}/discount")
+def delete_discount(account: Account, call: Call) -> Body:
+    """Take the discounts off."""
+    subscription = account.require("subscription", call.id)
+    with account.changing(subscription, "customer.subscription.updated"):
+        subscription["discounts"] = []
+    return {"object": "discount", "deleted": True}
+
+
+@endpoint("GET", "/v1/subscriptions", "SubscriptionListParams")
+def list_(account: Account, call: Call) -> Body:
+    """A page of subscriptions; canceled ones only when asked for."""
+    params = call.params
+    status = params.get("status")
+    ended = ("canceled", "incomplete_expired")
+    one_of = None
+    if status == "ended":
+        one_of = ("$.status", ended)
+    elif status is not None and status != "all":
+        one_of = ("$.status", (status,))
+    where = []
+    if "collection_method" in params:
+        where.append(("$.collection_method", params["collection_method"]))
+    if "price" in params:
+        where.append(("$.items.data[0].price", params["price"]))
+    return page(
+        account,
+        call,
+        "subscription",
+        customer=params.get("customer"),
+        where=where,
+        one_of=one_of,
+        none_of=("$.status", ("canceled",)) if status is None else None,
+    )

@@ -1,0 +1,31 @@
+"""What one would set in Stripe's dashboard, and what identifies the account."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+ACCOUNT_ID = "acct_1SandboxFlaskBill"
+API_VERSION = "2026-10-28.endive"
+DAY = 86_400
+HOUR = 3_600
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of the sandbox's Stripe account.
+
+    ``retry_days`` are the days after a failed renewal at which the payment is tried again (8 in
+    two weeks by default); ``after_retries`` is what happens to the subscription then.
+    ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
+    """
+
+    account_name: str = "Sandbox"
+    country: str = "US"
+    currency: str = "usd"
+    retry_days: tuple[int, ...] = (1, 3, 5, 7, 9, 11, 13, 14)
+    after_retries: Literal["cancel", "unpaid", "past_due"] = "cancel"
+    upcoming_days: int = 7
+    trial_reminder_days: int = 3
+    draft_seconds: int = HOUR
+    incomplete_seconds: int = 23 * HOUR
+    minimum_charge: int = 50
+    payment_method_types: tuple[str, ...] = ("card",)

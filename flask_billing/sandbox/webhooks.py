@@ -1,0 +1,363 @@
+"""Webhook delivery: after the answer, signed, retried; held, shuffled or lost on request."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import logging
+import random
+import threading
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from flask_billing.sandbox import signature
+from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.errors import SandboxError
+from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.resources.webhook_endpoints import new_webhook_endpoint
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+_LOG = logging.getLogger(__name__)
+Order = Literal["created", "reversed", "shuffled"]
+_LEASE_SECONDS = 60
+_BACKOFF_SECONDS = (5, 30, 300, 1_800, 7_200)
+_TIMEOUT_SECONDS = 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One line of the delivery log. ``status`` is the receiver's answer, 0 if there was none."""
+
+    event: str
+    type: str
+    endpoint: str
+    url: str
+    state: str
+    attempts: int
+    status: int | None
+    at: datetime | None
+
+
+class Webhooks:
+    """The handle on deliveries: `sandbox.webhooks`.
+
+    With ``auto`` a thread delivers by itself after each answer; without it nothing leaves until
+    `deliver` is called.
+    """
+
+    def __init__(self, room: EngineRoom) -> None:
+        self._room = room
+        self._targets: dict[str, WSGIApplication] = {}
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._turn = threading.Lock()
+        self._held = False
+        self._to_drop = 0
+        self._auto = False
+
+    # endpoints
+
+    def add_endpoint(
+        self,
+        target: str | WSGIApplication,
+        secret: str | None = None,
+        enabled_events: Iterable[str] = ("*",),
+        *,
+        path: str = "/billing/webhooks/stripe",
+        id: str | None = None,
+    ) -> str:
+        """Register a receiver: a URL, or a WSGI application that is called in process.
+
+        Returns the secret that signs its deliveries. ``path`` is where a WSGI application is
+        posted to; ``id`` makes the registration idempotent.
+        """
+        secret = secret or new_id("whsec")
+        url = target if isinstance(target, str) else f"http://localhost{path}"
+        with self._room.account() as account:
+            known = account.get("webhook_endpoint", id)
+            if known is not None:
+                known.update(url=url, enabled_events=list(enabled_events), status="enabled")
+                endpoint = known
+            else:
+                endpoint = new_webhook_endpoint(
+                    account, url=url, enabled_events=list(enabled_events), secret=secret, id=id
+                )
+            in_process = not isinstance(target, str)
+            endpoint["_"] = {"secrets": [secret], "in_process": in_process}
+            account.save(endpoint)
+            endpoint_id: str = endpoint["id"]
+        if not isinstance(target, str):
+            self._targets[endpoint_id] = target
+        return secret
+
+    # modes
+
+    @property
+    def auto(self) -> bool:
+        """Are events delivered by themselves?"""
+        return self._auto
+
+    @auto.setter
+    def auto(self, on: bool) -> None:
+        self._auto = on
+        if on:
+            self.notify()
+
+    def notify(self) -> None:
+        """Something was queued: start or wake the delivering thread in ``auto`` mode."""
+        if not self._auto:
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._stop.clear()
+            self._thread = threading.Thread(
+                target=self._run, name="stripe-sandbox-webhooks", daemon=True
+            )
+            self._thread.start()
+        self._wake.set()
+
+    def hold(self) -> None:
+        """Keep everything back until `release`."""
+        self._held = True
+
+    def release(
+        self, order: Order = "created", duplicates: int = 1, *, seed: int | None = None
+    ) -> list[tuple[str, int]]:
+        """Deliver what was held, in an order and each as many times; see `deliver`."""
+        self._held = False
+        return self.deliver(order=order, duplicates=duplicates, seed=seed)
+
+    def drop(self, count: int = 1) -> None:
+        """Lose the next deliveries: they are never made."""
+        self._to_drop += count
+
+    # delivering
+
+    def deliver(
+        self, *, order: Order = "created", duplicates: int = 1, seed: int | None = None
+    ) -> list[tuple[str, int]]:
+        """Deliver all that waits, and what that causes; each delivery is tried once.
+
+        Returns (event type, answered status) in the order of delivery; 0 is no answer. What
+        failed waits for the next call, or for its retry time in ``auto`` mode.
+        """
+        made: list[tuple[str, int]] = []
+        tried: set[int] = set()
+        while not self._held:
+            waiting = [row for row in self._claim(any_time=True) if row[0] not in tried]
+            if not waiting:
+                break
+            tried.update(row[0] for row in waiting)
+            if order == "reversed":
+                waiting.reverse()
+            elif order == "shuffled":
+                random.Random(seed).shuffle(waiting)  # noqa: S311 - not a secret
+            for row in waiting:
+                for _copy in range(duplicates):
+                    status = self._send(row)
+                    if status is not None:
+                        made.append((row[2], status))
+        return made
+
+    def replay(self, event_id: str) -> list[tuple[str, int]]:
+        """Deliver an event again to every endpoint that wants it."""
+        with self._room.account() as account:
+            event = account.get("event", event_id)
+            if event is None:
+                raise SandboxError(f"There is no event {event_id}. Nothing was sent.")
+            for endpoint in account.find("webhook_endpoint"):
+                if {"*", event["type"]} & set(endpoint["enabled_events"]):
+                    account.connection.execute(
+                        "INSERT INTO deliveries (event, type, endpoint, state)"
+                        " VALUES (?, ?, ?, 'pending')",
+                        (event_id, event["type"], endpoint["id"]),
+                    )
+        return self.deliver()
+
+    def pending(self) -> int:
+        """How many deliveries wait."""
+        with self._room.store.transaction() as connection:
+            row = connection.execute(
+                "SELECT count(*) FROM deliveries WHERE state IN ('pending', 'sending')"
+            ).fetchone()
+        return int(row[0])
+
+    def log(self, limit: int = 100) -> list[Delivery]:
+        """The latest deliveries, newest first."""
+        with self._room.store.transaction() as connection:
+            rows = connection.execute(
+                "SELECT d.event, d.type, d.endpoint, coalesce(json_extract(o.body, '$.url'), ''),"
+                " d.state, d.attempts, d.status, d.at FROM deliveries d"
+                " LEFT JOIN objects o ON o.id = d.endpoint ORDER BY d.seq DESC LIMIT ?",
+                (limit,),
+            ).fetchall()
+        return [
+            Delivery(*row[:7], None if row[7] is None else datetime.fromtimestamp(row[7], UTC))
+            for row in rows
+        ]
+
+    def close(self) -> None:
+        """Stop the delivering thread."""
+        self._auto = False
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(_TIMEOUT_SECONDS)
+        self._thread = None
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait(timeout=1.0)
+            self._wake.clear()
+            if self._stop.is_set() or self._held:
+                continue
+            for row in self._claim(any_time=False):
+                if self._stop.is_set():
+                    self._put_back(row[0])
+                    continue
+                self._send(row)
+
+    def _claim(self, *, any_time: bool) -> list[tuple[int, str, str, str, int]]:
+        """Take waiting deliveries that this process can make, so that nobody else does."""
+        now = time.time()
+        with self._turn, self._room.store.transaction() as connection:
+            rows = connection.execute(
+                "SELECT seq, event, type, endpoint, attempts FROM deliveries"
+                " WHERE (state = 'pending' AND (? OR not_before <= ?))"
+                " OR (state = 'sending' AND at < ?) ORDER BY seq",
+                (any_time, now, now - _LEASE_SECONDS),
+            ).fetchall()
+            mine = [row for row in rows if self._reaches(connection, row[3])]
+            connection.executemany(
+                "UPDATE deliveries SET state = 'sending', at = ? WHERE seq = ?",
+                [(now, row[0]) for row in mine],
+            )
+        return mine
+
+    def _reaches(self, connection: Any, endpoint: str) -> bool:
+        if endpoint in self._targets:
+            return True
+        row = connection.execute(
+            "SELECT json_extract(body, '$._.in_process') FROM objects WHERE id = ?", (endpoint,)
+        ).fetchone()
+        return row is not None and not row[0]
+
+    def _put_back(self, seq: int) -> None:
+        with self._room.store.transaction() as connection:
+            connection.execute("UPDATE deliveries SET state = 'pending' WHERE seq = ?", (seq,))
+
+    def _send(self, row: tuple[int, str, str, str, int]) -> int | None:
+        seq, event_id, _type, endpoint_id, attempts = row
+        if self._to_drop > 0:
+            self._to_drop -= 1
+            self._finish(seq, "dropped", attempts, None, 0)
+            return None
+        with self._room.store.transaction() as connection:
+            found = dict(
+                connection.execute(
+                    "SELECT kind, body FROM objects WHERE id IN (?, ?)", (event_id, endpoint_id)
+                ).fetchall()
+            )
+        if len(found) < 2:
+            self._finish(seq, "dropped", attempts, None, 0)
+            return None
+        endpoint = json.loads(found["webhook_endpoint"])
+        payload = found["event"].encode()
+        now = time.time()
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+            "Accept": "*/*; q=0.5, application/xml",
+            "Stripe-Signature": signature.header(payload, endpoint["_"]["secrets"], int(now)),
+        }
+        target = self._targets.get(endpoint_id)
+        if target is not None:
+            status = _post_wsgi(target, endpoint["url"], payload, headers)
+        else:
+            status = _post_http(endpoint["url"], payload, headers)
+        attempts += 1
+        if 200 <= status < 300:
+            self._finish(seq, "delivered", attempts, status, 0)
+        elif attempts > len(_BACKOFF_SECONDS):
+            self._finish(seq, "failed", attempts, status, 0)
+        else:
+            self._finish(seq, "pending", attempts, status, now + _BACKOFF_SECONDS[attempts - 1])
+        return status
+
+    def _finish(
+        self, seq: int, state: str, attempts: int, status: int | None, not_before: float
+    ) -> None:
+        with self._room.store.transaction() as connection:
+            connection.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, status = ?, not_before = ?, at = ?"
+                " WHERE seq = ?",
+                (state, attempts, status, not_before, time.time(), seq),
+            )
+
+
+def _post_http(url: str, payload: bytes, headers: dict[str, str]) -> int:
+    parts = urllib.parse.urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    try:
+        connection.request("POST", path, payload, headers)
+        response = connection.getresponse()
+        response.read()
+        return response.status
+    except (OSError, http.client.HTTPException):
+        return 0
+    finally:
+        connection.close()
+
+
+def _post_wsgi(app: WSGIApplication, url: str, payload: bytes, headers: dict[str, str]) -> int:
+    parts = urllib.parse.urlsplit(url)
+    environ: dict[str, Any] = {
+        "REQUEST_METHOD": "POST",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": parts.path,
+        "QUERY_STRING": parts.query,
+        "SERVER_NAME": parts.hostname or "localhost",
+        "SERVER_PORT": str(parts.port or 80),
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "CONTENT_LENGTH": str(len(payload)),
+        "CONTENT_TYPE": headers["Content-Type"],
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": parts.scheme or "http",
+        "wsgi.input": io.BytesIO(payload),
+        "wsgi.errors": io.StringIO(),
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
+    }
+    answered: list[str] = []
+
+    def start_response(
+        status: str, _headers: list[tuple[str, str]], _exc: object = None
+    ) -> Callable[[bytes], object]:
+        answered[:] = [status]
+        return lambda _chunk: None
+
+    try:
+        result = app(environ, start_response)
+        try:
+            for _chunk in result:
+                pass
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+    except Exception:  # what a server would answer with 500
+        _LOG.exception("The webhook receiver at %s raised", parts.path)
+        return 500
+    return int(answered[0].split(" ", 1)[0])
