@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .catalog import catalog
 from .migrations import install_migrations
 
 
@@ -12,4 +13,5 @@ def billing() -> None:
     """Plans, subscriptions, webhooks and usage of this app."""
 
 
+billing.add_command(catalog)
 billing.add_command(install_migrations)

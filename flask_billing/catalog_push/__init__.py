@@ -1,0 +1,70 @@
+"""Bringing Stripe in line with the catalog: products, prices, meters and coupons.
+
+A repeated push changes nothing. What Stripe holds and the catalog does not name is left
+alone, and no price is ever deleted: subscriptions stay on the one they were sold at.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+import sqlalchemy as sa
+
+from ..database import transaction
+from ..state import state
+from ..stripe_gateway import gateway
+from ..sync import plans
+from .differences import Difference, difference
+from .recording import record
+from .steps import Change, Step
+
+__all__ = ["Change", "diff", "push"]
+
+
+def diff() -> list[Change]:
+    """What a push would do, in its order. Changes nothing.
+
+    :raises StripeError: where Stripe could not be asked.
+    """
+    return difference(state().catalog).changes
+
+
+def push(connection: sa.Connection | None = None) -> list[Change]:
+    """Do what :func:`diff` says, and record which price stands for which plan.
+
+    Conflicts are in the list too: they were left as they are.
+
+    :param connection: where to record the prices; None is a committed transaction of its own.
+    :raises StripeError: where Stripe refused or could not be reached. What was done stays, and
+        a repeated push does the rest.
+    """
+    found = difference(state().catalog)
+    changes = found.changes
+    _carry_out(found)
+
+    with contextlib.nullcontext(connection) if connection else transaction() as recording:
+        for pushed in found.prices:
+            record(recording, pushed)
+
+    plans.forget()
+    return changes
+
+
+def _carry_out(found: Difference) -> None:
+    for step in found.first:
+        _send(step)
+
+    for pushed in found.prices:
+        for step in pushed.steps:
+            answer = _send(step)
+
+            if step.change.action in ("create", "update"):
+                pushed.found = answer
+
+
+def _send(step: Step) -> dict[str, t.Any] | None:
+    if step.path is None:
+        return None
+
+    return gateway().post(step.path, step.params, idempotency_key=step.idempotency_key)
