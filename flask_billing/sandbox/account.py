@@ -49,37 +49,41 @@ class Account:
 
     # objects
 
-    def get(self, kind: str, id: str | None) -> Body | None:
+    def get(self, kind: str, object_id: str | None) -> Body | None:
         """The object with this id, if there is one of this kind and it was not deleted."""
-        if not id or not isinstance(id, str):
+        if not object_id or not isinstance(object_id, str):
             return None
-        body = self._objects.get(id)
+        body = self._objects.get(object_id)
         if body is None:
-            row = self.connection.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchone()
+            row = self.connection.execute(
+                "SELECT body FROM objects WHERE id = ?", (object_id,)
+            ).fetchone()
             if row is None:
                 return None
-            body = self._objects[id] = json.loads(row[0])
+            body = self._objects[object_id] = json.loads(row[0])
         return body if body["object"] == kind and not body.get("deleted") else None
 
     def require(
-        self, kind: str, id: str | None, *, param: str = "id", label: str | None = None
+        self, kind: str, object_id: str | None, *, param: str = "id", label: str | None = None
     ) -> Body:
         """The object with this id, or Stripe's error: 404 for a path id, 400 for a parameter."""
-        body = self.get(kind, id)
+        body = self.get(kind, object_id)
         if body is None:
             status = 404 if param == "id" or param.endswith("!") else 400
             name = label or kind.rsplit(".", 1)[-1].replace("_", " ")
-            raise missing_object(name, str(id), param.rstrip("!"), status)
+            raise missing_object(name, str(object_id), param.rstrip("!"), status)
         return body
 
-    def anything(self, id: str) -> Body | None:
+    def anything(self, object_id: str) -> Body | None:
         """The object with this id, whatever kind it is."""
-        if id not in self._objects:
-            row = self.connection.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchone()
+        if object_id not in self._objects:
+            row = self.connection.execute(
+                "SELECT body FROM objects WHERE id = ?", (object_id,)
+            ).fetchone()
             if row is None:
                 return None
-            self._objects[id] = json.loads(row[0])
-        return self._objects[id]
+            self._objects[object_id] = json.loads(row[0])
+        return self._objects[object_id]
 
     def add(self, body: Body) -> Body:
         """Keep a new object."""
@@ -131,26 +135,26 @@ class Account:
     def loaded(self, rows: Iterable[tuple[str, str]]) -> list[Body]:
         """Rows of (id, body) as objects of this unit of work."""
         found = []
-        for id, text in rows:
-            body = self._objects.get(id)
+        for object_id, text in rows:
+            body = self._objects.get(object_id)
             if body is None:
-                body = self._objects[id] = json.loads(text)
+                body = self._objects[object_id] = json.loads(text)
             if not body.get("deleted"):
                 found.append(body)
         return found
 
     def flush(self) -> None:
         """Write what is marked, so that queries see it."""
-        for id in list(self._dirty):
-            body = self._objects[id]
+        for object_id in list(self._dirty):
+            body = self._objects[object_id]
             parent = present.parent_of(body)
             customer = body.get("customer")
-            if id in self._new:
+            if object_id in self._new:
                 self.connection.execute(
                     "INSERT INTO objects (id, kind, created, customer, parent, body)"
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     (
-                        id,
+                        object_id,
                         body["object"],
                         body.get("created", self.now),
                         customer,
@@ -161,7 +165,7 @@ class Account:
             else:
                 self.connection.execute(
                     "UPDATE objects SET customer = ?, parent = ?, body = ? WHERE id = ?",
-                    (customer, parent, dumps(body), id),
+                    (customer, parent, dumps(body), object_id),
                 )
         self._dirty.clear()
         self._new.clear()
@@ -173,16 +177,16 @@ class Account:
         return present.shown(self, body)
 
     def emit(
-        self, type: str, body: Body, previous: Body | None = None, *, at: int | None = None
+        self, event_type: str, body: Body, previous: Body | None = None, *, at: int | None = None
     ) -> None:
         """Record an event with the object as it is now; ``at`` is an earlier `mark`."""
-        self.emit_shown(type, self.show(body), previous, at=at)
+        self.emit_shown(event_type, self.show(body), previous, at=at)
 
     def emit_shown(
-        self, type: str, shown: Body, previous: Body | None = None, *, at: int | None = None
+        self, event_type: str, shown: Body, previous: Body | None = None, *, at: int | None = None
     ) -> None:
         """Record an event whose object is already as the API shows it."""
-        event = (type, dumps(shown), previous, self.now, self.cause)
+        event = (event_type, dumps(shown), previous, self.now, self.cause)
         if at is None:
             self._events.append(event)
         else:
@@ -214,16 +218,16 @@ class Account:
 
     # what falls due
 
-    def schedule(self, at: int, task: str, id: str) -> None:
+    def schedule(self, at: int, task: str, object_id: str) -> None:
         """Let ``task`` run on an object at a simulated time, instead of an earlier appointment."""
-        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, id))
+        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, object_id))
         self.connection.execute(
-            "INSERT INTO due (at, task, object) VALUES (?, ?, ?)", (at, task, id)
+            "INSERT INTO due (at, task, object) VALUES (?, ?, ?)", (at, task, object_id)
         )
 
-    def unschedule(self, task: str, id: str) -> None:
+    def unschedule(self, task: str, object_id: str) -> None:
         """Cancel an appointment."""
-        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, id))
+        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, object_id))
 
     # the end of the unit
 
@@ -238,8 +242,10 @@ class Account:
             if endpoint["status"] == "enabled"
         ]
         queued = 0
-        for type, text, previous, created, cause in self._events:
-            receivers = [id for id, types in endpoints if "*" in types or type in types]
+        for event_type, text, previous, created, cause in self._events:
+            receivers = [
+                object_id for object_id, types in endpoints if "*" in types or event_type in types
+            ]
             event_id = new_id("evt")
             data = '{"object":' + text
             if previous is not None:
@@ -256,19 +262,19 @@ class Account:
                         "id": cause.request_id,
                         "idempotency_key": cause.idempotency_key,
                     },
-                    "type": type,
+                    "type": event_type,
                 }
             )
             self.connection.execute(
                 "INSERT INTO objects (id, kind, created, parent, body)"
                 " VALUES (?, 'event', ?, ?, ?)",
-                (event_id, created, type, head[:-1] + ',"data":' + data + "}}"),
+                (event_id, created, event_type, head[:-1] + ',"data":' + data + "}}"),
             )
             for endpoint_id in receivers:
                 self.connection.execute(
                     "INSERT INTO deliveries (event, type, endpoint, state)"
                     " VALUES (?, ?, ?, 'pending')",
-                    (event_id, type, endpoint_id),
+                    (event_id, event_type, endpoint_id),
                 )
                 queued += 1
         self._events.clear()

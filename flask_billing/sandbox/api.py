@@ -11,7 +11,7 @@ from flask_billing.sandbox import idempotency, resources
 from flask_billing.sandbox.account import Account, Cause
 from flask_billing.sandbox.body import Body, copy_of, dumps
 from flask_billing.sandbox.contract import read_params
-from flask_billing.sandbox.engine.preview import Preview
+from flask_billing.sandbox.engine.preview import PreviewTaken
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError, invalid, unknown_param
 from flask_billing.sandbox.expand import expanded
@@ -127,7 +127,7 @@ class Api:
                         idempotency.Replay(answer.status, answer.text, request_id),
                     )
                 return answer
-        except Preview as preview:
+        except PreviewTaken as preview:
             return Answer(200, dumps(preview.body))
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
 from flask_billing.sandbox.errors import SandboxError
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class Billing(Protocol):
         api_key: str,
         webhook_secret: str,
         now: Callable[[], datetime],
+        sandbox: object,
     ) -> None:
         """Talk to this Stripe from now on, and take the time from it."""
 
@@ -36,7 +39,9 @@ class App(Protocol):
     """What the sandbox asks of a Flask app."""
 
     extensions: dict[str, Any]
-    wsgi_app: Any
+
+    def wsgi_app(self, environ: WSGIEnvironment, start_response: Any) -> Any:
+        """The WSGI application, middleware included."""
 
 
 def connect(
@@ -60,17 +65,32 @@ def connect(
         api_key=sandbox.api_key,
         webhook_secret=secret,
         now=sandbox.clock.now,
+        sandbox=sandbox,
     )
-    id = "we_" + hashlib.sha256((webhook_url or "in-process").encode()).hexdigest()[:24]
+    object_id = "we_" + hashlib.sha256((webhook_url or "in-process").encode()).hexdigest()[:24]
     if webhook_url is not None:
-        sandbox.webhooks.add_endpoint(webhook_url, secret, id=id)
+        sandbox.webhooks.add_endpoint(webhook_url, secret, object_id=object_id)
     else:
-        sandbox.webhooks.add_endpoint(_unmounted(app), secret, path=billing.webhook_path, id=id)
+        sandbox.webhooks.add_endpoint(
+            _unmounted(app), secret, path=billing.webhook_path, object_id=object_id
+        )
     if mount is not None:
-        from werkzeug.middleware.dispatcher import DispatcherMiddleware
+        _mount(sandbox, app, mount.rstrip("/"), allow_remote)
 
-        guarded = LoopbackOnly(sandbox.wsgi_app, allow_remote=allow_remote)
-        app.wsgi_app = DispatcherMiddleware(app.wsgi_app, {mount.rstrip("/"): guarded})
+
+def _mount(sandbox: Sandbox, app: App, prefix: str, allow_remote: bool) -> None:
+    """Serve the sandbox under a path of the app, and learn from requests where that is."""
+    guarded = LoopbackOnly(sandbox.wsgi_app, allow_remote=allow_remote)
+    dispatcher = DispatcherMiddleware(app.wsgi_app, {prefix: guarded})
+
+    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if "HTTP_HOST" in environ and not sandbox.has_fixed_public_url:
+            scheme = environ.get("wsgi.url_scheme", "http")
+            root = environ.get("SCRIPT_NAME", "").rstrip("/")
+            sandbox.note_public_url(f"{scheme}://{environ['HTTP_HOST']}{root}{prefix}")
+        return dispatcher(environ, start_response)
+
+    app.wsgi_app = mounted  # type: ignore[method-assign]
 
 
 def _unmounted(app: App) -> WSGIApplication:

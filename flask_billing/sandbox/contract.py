@@ -21,7 +21,7 @@ from flask_billing.sandbox.errors import ApiError, invalid, missing_param, unkno
 Reader = Callable[[Any, str], Any]
 
 
-class _Mismatch(ApiError):
+class _MismatchError(ApiError):
     """A value that is not of the type; a union may try its next member."""
 
     def __init__(self, message: str, param: str, code: str | None = None) -> None:
@@ -69,7 +69,7 @@ def _typed_dict_reader(cls: Any) -> Reader:
         if not fields:
             compile_fields()
         if not isinstance(value, dict):
-            raise _Mismatch("Invalid object", path)
+            raise _MismatchError("Invalid object", path)
         result: Body = {}
         for name, item in value.items():
             where = f"{path}[{name}]" if path else name
@@ -123,9 +123,9 @@ def _anything(value: Any, path: str) -> Any:
 
 def _string(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise _Mismatch(f"Invalid string: {value}", path)
+        raise _MismatchError(f"Invalid string: {value}", path)
     if value == "":
-        raise _Mismatch(
+        raise _MismatchError(
             f"You passed an empty string for '{path}'. We assume empty values are an attempt to "
             f"unset a parameter; however '{path}' cannot be unset. You should remove '{path}' "
             "from your request or supply a non-empty value.",
@@ -143,7 +143,7 @@ def _integer(value: Any, path: str) -> int:
                 return number
     except ValueError:
         pass
-    raise _Mismatch(f"Invalid integer: {value}", path, "parameter_invalid_integer")
+    raise _MismatchError(f"Invalid integer: {value}", path, "parameter_invalid_integer")
 
 
 def _boolean(value: Any, path: str) -> bool:
@@ -151,7 +151,7 @@ def _boolean(value: Any, path: str) -> bool:
         return True
     if value in ("false", "0"):
         return False
-    raise _Mismatch(f"Invalid boolean: {value}", path)
+    raise _MismatchError(f"Invalid boolean: {value}", path)
 
 
 def _decimal(value: Any, path: str) -> str:
@@ -160,7 +160,7 @@ def _decimal(value: Any, path: str) -> str:
             return value
     except InvalidOperation:
         pass
-    raise _Mismatch(f"Invalid decimal: {value}", path)
+    raise _MismatchError(f"Invalid decimal: {value}", path)
 
 
 def _number(value: Any, path: str) -> float:
@@ -186,7 +186,7 @@ def _literal_reader(allowed: tuple[str, ...]) -> Reader:
         if isinstance(value, str) and value in allowed:
             return value
         name = path.rsplit("[", 1)[-1].rstrip("]") if "[" in path else path
-        raise _Mismatch(f"Invalid {name}: must be one of {listing}", path)
+        raise _MismatchError(f"Invalid {name}: must be one of {listing}", path)
 
     return read
 
@@ -194,7 +194,7 @@ def _literal_reader(allowed: tuple[str, ...]) -> Reader:
 def _list_reader(item: Reader) -> Reader:
     def read(value: Any, path: str) -> list[Any]:
         if not isinstance(value, list):
-            raise _Mismatch("Invalid array", path)
+            raise _MismatchError("Invalid array", path)
         return [item(entry, f"{path}[{index}]") for index, entry in enumerate(value)]
 
     return read
@@ -205,7 +205,7 @@ def _mapping_reader(item: Reader) -> Reader:
         if isinstance(value, list):  # metadata[0]=... is a key like any other
             value = {str(index): entry for index, entry in enumerate(value)}
         if not isinstance(value, dict):
-            raise _Mismatch("Invalid hash", path)
+            raise _MismatchError("Invalid hash", path)
         return {
             name: "" if entry == "" else item(entry, f"{path}[{name}]")
             for name, entry in value.items()
@@ -216,7 +216,9 @@ def _mapping_reader(item: Reader) -> Reader:
 
 def _union_reader(members: tuple[Any, ...]) -> Reader:
     """Read a union: '' unsets, enumerations are closed although typed ``Literal[...] | str``."""
-    emptyable, literals, others = False, [], []
+    emptyable = False
+    literals: list[str] = []
+    others: list[Any] = []
     for member in members:
         if getattr(typing.get_origin(member), "__name__", "") == "Literal" or (
             typing.get_origin(member) is Literal
@@ -233,11 +235,11 @@ def _union_reader(members: tuple[Any, ...]) -> Reader:
     def read(value: Any, path: str) -> Any:
         if value == "" and emptyable:
             return ""
-        error: _Mismatch | None = None
+        error: _MismatchError | None = None
         for reader in readers:
             try:
                 return reader(value, path)
-            except _Mismatch as mismatch:
+            except _MismatchError as mismatch:
                 error = error or mismatch
         raise error or invalid("Invalid value", path)
 

@@ -21,7 +21,7 @@ class ApiError(Exception):
         *,
         code: str | None = None,
         param: str | None = None,
-        type: str = "invalid_request_error",
+        error_type: str = "invalid_request_error",
         keep: bool = False,
         more: Body | None = None,
     ) -> None:
@@ -30,7 +30,7 @@ class ApiError(Exception):
         self.message = message
         self.code = code
         self.param = param
-        self.type = type
+        self.type = error_type
         self.keep = keep
         self.more = more or {}
 
@@ -47,9 +47,9 @@ class ApiError(Exception):
         return {"error": error}
 
 
-def missing_object(label: str, id: str, param: str = "id", status: int = 404) -> ApiError:
+def missing_object(label: str, object_id: str, param: str = "id", status: int = 404) -> ApiError:
     """``No such customer: 'cus_x'``: 404 for the id in a path, 400 for one in the parameters."""
-    return ApiError(status, f"No such {label}: '{id}'", code="resource_missing", param=param)
+    return ApiError(status, f"No such {label}: '{object_id}'", code="resource_missing", param=param)
 
 
 def invalid(message: str, param: str | None = None, code: str | None = None) -> ApiError:

@@ -14,7 +14,48 @@ _ON_REQUEST: dict[tuple[str, str], Field] = {}
 _MAX_DEPTH = 4
 
 _REFERENCES = frozenset(
-    ["charge", "coupon", "customer", "default_payment_method", "default_price", "default_source", "discount", "discounts", "event", "from_invoice", "invoice", "invoice_item", "latest_attempt", "latest_charge", "latest_invoice", "latest_revision", "on_behalf_of", "payment_intent", "payment_link", "payment_method", "pending_setup_intent", "price", "plan", "product", "promotion_code", "review", "schedule", "setup_intent", "source", "subscription", "subscription_item", "test_clock", "configuration", "balance_transaction", "account_tax_ids", "application", "default_tax_rates", "mandate", "single_use_mandate", "dispute"]
+    [
+        "charge",
+        "coupon",
+        "customer",
+        "default_payment_method",
+        "default_price",
+        "default_source",
+        "discount",
+        "discounts",
+        "event",
+        "from_invoice",
+        "invoice",
+        "invoice_item",
+        "latest_attempt",
+        "latest_charge",
+        "latest_invoice",
+        "latest_revision",
+        "on_behalf_of",
+        "payment_intent",
+        "payment_link",
+        "payment_method",
+        "pending_setup_intent",
+        "price",
+        "plan",
+        "product",
+        "promotion_code",
+        "review",
+        "schedule",
+        "setup_intent",
+        "source",
+        "subscription",
+        "subscription_item",
+        "test_clock",
+        "configuration",
+        "balance_transaction",
+        "account_tax_ids",
+        "application",
+        "default_tax_rates",
+        "mandate",
+        "single_use_mandate",
+        "dispute",
+    ]
 )
 
 

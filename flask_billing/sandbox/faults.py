@@ -20,7 +20,7 @@ class Fault:
     after: bool = False
 
     def hits(self, method: str, path: str) -> bool:
-        """Does this rule break that request? ``*`` and ``{id}`` in the path stand for an id."""
+        """Does this rule break that request? ``*`` and ``{id}`` stand for an id."""
         pattern = self.path.replace("{id}", "*").rstrip("/")
         same_length = pattern.count("/") == path.rstrip("/").count("/")
         return (

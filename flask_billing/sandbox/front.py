@@ -79,7 +79,7 @@ def _fault_answer(fault: Fault, default: int) -> Answer:
     error = ApiError(
         status,
         "An unknown error occurred" if status >= 500 else "The sandbox was told to fail here.",
-        type=kinds.get(status, "api_error"),
+        error_type=kinds.get(status, "api_error"),
         code={429: "rate_limit", 409: "lock_timeout"}.get(status),
     )
     answer = Answer(status, dumps(error.body(request_id)), {"Request-Id": request_id})

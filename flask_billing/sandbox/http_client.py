@@ -34,7 +34,7 @@ def new_http_client(app: WSGIApplication) -> HTTPClient:
         ) -> tuple[str, int, Mapping[str, str]]:
             body, status, answered = _call(app, method, url, headers or {}, post_data)
             if NO_ANSWER in answered:
-                raise stripe.APIConnectionError(
+                raise stripe.APIConnectionError(  # type: ignore[no-untyped-call]
                     "Unexpected error communicating with Stripe: the sandbox gave no answer.",
                     should_retry=True,
                 )

@@ -33,7 +33,7 @@ def recall(connection: sqlite3.Connection, key: str, print_: str, now: float) ->
         raise ApiError(
             400,
             "Idempotency key exceeds the maximum length of 255 characters.",
-            type="idempotency_error",
+            error_type="idempotency_error",
         )
     row = connection.execute(
         "SELECT fingerprint, created, status, body, request_id FROM idempotency WHERE key = ?",
@@ -47,7 +47,7 @@ def recall(connection: sqlite3.Connection, key: str, print_: str, now: float) ->
             "Keys for idempotent requests can only be used with the same parameters they were "
             f"first used with. Try using a key other than '{key}' if you meant to execute a "
             "different request.",
-            type="idempotency_error",
+            error_type="idempotency_error",
         )
     return Replay(row[2], row[3], row[4])
 
@@ -70,5 +70,5 @@ def in_flight(key: str) -> ApiError:
         f"There is currently another in-progress request using this Stripe API idempotency key: "
         f"{key}. Please try again later.",
         code="idempotency_key_in_use",
-        type="idempotency_error",
+        error_type="idempotency_error",
     )

@@ -51,9 +51,10 @@ def page(
         raise invalid(
             "You can only specify one of these parameters: ending_before, starting_after."
         )
-    if after or before:
+    cursor = after or before
+    if cursor:
         conditions.append(f"seq {'<' if after else '>'} ?")
-        values.append(_cursor(account, kind, after or before, after is not None))
+        values.append(_cursor(account, kind, cursor, after is not None))
         order = "DESC" if after else "ASC"
     rows = account.connection.execute(
         f"SELECT id, body FROM objects WHERE {' AND '.join(conditions)} "  # noqa: S608
@@ -105,13 +106,13 @@ def page_of(call: Call, bodies: list[Body]) -> Body:
     )
 
 
-def _cursor(account: Account, kind: str, id: str, after: bool) -> int:
+def _cursor(account: Account, kind: str, object_id: str, after: bool) -> int:
     row = account.connection.execute(
-        "SELECT seq FROM objects WHERE id = ? AND kind = ?", (id, kind)
+        "SELECT seq FROM objects WHERE id = ? AND kind = ?", (object_id, kind)
     ).fetchone()
     if row is None:
         label = kind.rsplit(".", 1)[-1].replace("_", " ")
-        raise missing_object(label, id, "starting_after" if after else "ending_before", 400)
+        raise missing_object(label, object_id, "starting_after" if after else "ending_before", 400)
     return int(row[0])
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask_billing.sandbox import checkout
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout import completion, promotion
+from flask_billing.sandbox.checkout.card_form import Card
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError, SandboxError
 
 
-class CardDeclined(SandboxError):
+class CardDeclinedError(SandboxError):
     """The card was refused; the session stays open and may be paid with another card."""
 
     def __init__(self, error: ApiError) -> None:
@@ -46,26 +47,26 @@ class PersonAtCheckout:
         email: str = "jenny@example.com",
         promotion_code: str | None = None,
     ) -> Outcome:
-        """Type a card and press the button; a refused card raises `CardDeclined`."""
-        typed = checkout.Card(card, 12, 2034, "1234" if card.startswith("37") else "123", name)
-        typed = checkout.Card(**{**typed.__dict__, "email": email})
+        """Type a card and press the button; a refused card raises `CardDeclinedError`."""
+        cvc = "1234" if card.startswith("37") else "123"
+        typed = Card(card, 12, 2034, cvc, name, email)
         try:
             with self._room.account() as account:
                 session = account.require("checkout.session", self._id)
                 if promotion_code:
-                    checkout.enter_code(account, session, promotion_code)
-                result = checkout.submit(account, session, typed)
+                    promotion.enter_code(account, session, promotion_code)
+                result = completion.submit(account, session, typed)
                 return Outcome(result, _after(session) if result == "complete" else None)
         except ApiError as error:
             raise _refusal(error) from error
 
     def authenticate(self, *, success: bool = True) -> Outcome:
-        """Answer the bank's 3-D Secure challenge; failing it raises `CardDeclined`."""
+        """Answer the bank's 3-D Secure challenge; failing it raises `CardDeclinedError`."""
         refusal = None
         with self._room.account() as account:
             session = account.require("checkout.session", self._id)
             try:
-                checkout.authenticate(account, session, success=success)
+                completion.authenticate(account, session, success=success)
             except ApiError as error:
                 if not error.keep:
                     raise
@@ -87,4 +88,4 @@ def _after(session: Body) -> str | None:
 
 
 def _refusal(error: ApiError) -> Exception:
-    return CardDeclined(error) if error.status == 402 else error
+    return CardDeclinedError(error) if error.status == 402 else error

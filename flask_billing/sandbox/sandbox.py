@@ -37,7 +37,8 @@ class Sandbox:
     ``path`` is a SQLite file that keeps the state, safe with several threads and processes; None
     keeps it in memory. ``now`` starts a fresh sandbox at a moment and freezes its clock there;
     without it the clock follows the wall clock. ``public_url`` is where a browser reaches the
-    hosted pages. ``settings`` are the account's: dunning, country, minimum charge.
+    hosted pages; a mounted sandbox learns it from the requests. ``settings`` are the account's:
+    dunning, country, minimum charge.
     """
 
     api_key = "sk_test_sandbox"
@@ -48,10 +49,12 @@ class Sandbox:
         path: str | os.PathLike[str] | None = None,
         *,
         now: datetime | None = None,
-        public_url: str = _PUBLIC_URL,
+        public_url: str | None = None,
         settings: Settings | None = None,
     ) -> None:
-        self._room = EngineRoom(Store(path), settings or Settings(), public_url.rstrip("/"))
+        self.has_fixed_public_url = public_url is not None
+        url = (public_url or _PUBLIC_URL).rstrip("/")
+        self._room = EngineRoom(Store(path), settings or Settings(), url)
         self.webhooks = Webhooks(self._room)
         self._room.on_events = self.webhooks.notify
         self.clock = Clock(self._room, self.webhooks.notify)
@@ -83,7 +86,13 @@ class Sandbox:
 
     @public_url.setter
     def public_url(self, url: str) -> None:
+        self.has_fixed_public_url = True
         self._room.public_url = url.rstrip("/")
+
+    def note_public_url(self, url: str) -> None:
+        """A browser was seen to reach the hosted pages here; a url that was set wins."""
+        if not self.has_fixed_public_url:
+            self._room.public_url = url
 
     def http_client(self) -> stripe.HTTPClient:
         """A transport for stripe-python that calls the sandbox in process."""
@@ -133,10 +142,10 @@ class Sandbox:
         """Start the list of requests anew."""
         self._front.requests.clear()
 
-    def events(self, type: str | None = None) -> list[Body]:
+    def events(self, event_type: str | None = None) -> list[Body]:
         """The events so far, oldest first."""
         with self._room.account() as account:
-            return [dict(event) for event in account.find("event", parent=type)]
+            return [dict(event) for event in account.find("event", parent=event_type)]
 
     # faults
 
@@ -151,7 +160,7 @@ class Sandbox:
     ) -> None:
         """Break the next requests to an endpoint.
 
-        ``path`` is exact or has ``*`` or ``{id}`` for an id. ``status`` None breaks the
+        ``path`` is exact or has ``*`` or ``{object_id}`` for an id. ``status`` None breaks the
         connection; with ``after`` the work is done and its answer lost.
         """
         self._front.faults.add(Fault(method.upper(), path, times, status, after))

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from flask_billing.sandbox import checkout
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout.session import expire
 from flask_billing.sandbox.engine import (
     collecting,
     ending,
@@ -30,7 +30,7 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "invoice.finalize": renewal.finalize_and_collect,
     "invoice.collect": collecting.retry,
     "invoice.overdue": renewal.overdue,
-    "checkout.expire": checkout.expire,
+    "checkout.expire": expire,
 }
 
 
@@ -48,9 +48,9 @@ def run_moment(account: Account, at: int) -> None:
     rows = account.connection.execute(
         "SELECT seq, task, object FROM due WHERE at <= ? ORDER BY at, seq", (at,)
     ).fetchall()
-    for seq, task, id in rows:
+    for seq, task, object_id in rows:
         deleted = account.connection.execute("DELETE FROM due WHERE seq = ?", (seq,))
-        body = account.anything(id)
+        body = account.anything(object_id)
         if deleted.rowcount == 0 or body is None or body.get("deleted"):
             continue
         if task == _UPCOMING:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import http.client
-import io
 import json
-import logging
 import random
 import threading
 import time
-import urllib.parse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from flask_billing.sandbox import signature
+from flask_billing.sandbox import posting, signature
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import SandboxError
 from flask_billing.sandbox.ids import new_id
@@ -24,7 +20,6 @@ from flask_billing.sandbox.resources.webhook_endpoints import new_webhook_endpoi
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-_LOG = logging.getLogger(__name__)
 Order = Literal["created", "reversed", "shuffled"]
 _LEASE_SECONDS = 60
 _BACKOFF_SECONDS = (5, 30, 300, 1_800, 7_200)
@@ -33,7 +28,11 @@ _TIMEOUT_SECONDS = 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """One line of the delivery log. ``status`` is the receiver's answer, 0 if there was none."""
+    """One line of the delivery log.
+
+    ``state`` is pending, sending, delivered, failed or dropped; ``status`` the receiver's answer,
+    0 if there was none; ``at`` wall time.
+    """
 
     event: str
     type: str
@@ -72,7 +71,7 @@ class Webhooks:
         enabled_events: Iterable[str] = ("*",),
         *,
         path: str = "/billing/webhooks/stripe",
-        id: str | None = None,
+        object_id: str | None = None,
     ) -> str:
         """Register a receiver: a URL, or a WSGI application that is called in process.
 
@@ -82,13 +81,17 @@ class Webhooks:
         secret = secret or new_id("whsec")
         url = target if isinstance(target, str) else f"http://localhost{path}"
         with self._room.account() as account:
-            known = account.get("webhook_endpoint", id)
+            known = account.get("webhook_endpoint", object_id)
             if known is not None:
                 known.update(url=url, enabled_events=list(enabled_events), status="enabled")
                 endpoint = known
             else:
                 endpoint = new_webhook_endpoint(
-                    account, url=url, enabled_events=list(enabled_events), secret=secret, id=id
+                    account,
+                    url=url,
+                    enabled_events=list(enabled_events),
+                    secret=secret,
+                    object_id=object_id,
                 )
             in_process = not isinstance(target, str)
             endpoint["_"] = {"secrets": [secret], "in_process": in_process}
@@ -199,8 +202,17 @@ class Webhooks:
                 (limit,),
             ).fetchall()
         return [
-            Delivery(*row[:7], None if row[7] is None else datetime.fromtimestamp(row[7], UTC))
-            for row in rows
+            Delivery(
+                event,
+                event_type,
+                endpoint,
+                url,
+                state,
+                attempts,
+                status,
+                None if at is None else datetime.fromtimestamp(at, UTC),
+            )
+            for event, event_type, endpoint, url, state, attempts, status, at in rows
         ]
 
     def close(self) -> None:
@@ -279,9 +291,9 @@ class Webhooks:
         }
         target = self._targets.get(endpoint_id)
         if target is not None:
-            status = _post_wsgi(target, endpoint["url"], payload, headers)
+            status = posting.in_process(target, endpoint["url"], payload, headers)
         else:
-            status = _post_http(endpoint["url"], payload, headers)
+            status = posting.over_http(endpoint["url"], payload, headers)
         attempts += 1
         if 200 <= status < 300:
             self._finish(seq, "delivered", attempts, status, 0)
@@ -300,64 +312,3 @@ class Webhooks:
                 " WHERE seq = ?",
                 (state, attempts, status, not_before, time.time(), seq),
             )
-
-
-def _post_http(url: str, payload: bytes, headers: dict[str, str]) -> int:
-    parts = urllib.parse.urlsplit(url)
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    try:
-        connection.request("POST", path, payload, headers)
-        response = connection.getresponse()
-        response.read()
-        return response.status
-    except (OSError, http.client.HTTPException):
-        return 0
-    finally:
-        connection.close()
-
-
-def _post_wsgi(app: WSGIApplication, url: str, payload: bytes, headers: dict[str, str]) -> int:
-    parts = urllib.parse.urlsplit(url)
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": parts.path,
-        "QUERY_STRING": parts.query,
-        "SERVER_NAME": parts.hostname or "localhost",
-        "SERVER_PORT": str(parts.port or 80),
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(payload)),
-        "CONTENT_TYPE": headers["Content-Type"],
-        "wsgi.version": (1, 0),
-        "wsgi.url_scheme": parts.scheme or "http",
-        "wsgi.input": io.BytesIO(payload),
-        "wsgi.errors": io.StringIO(),
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        **{f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items()},
-    }
-    answered: list[str] = []
-
-    def start_response(
-        status: str, _headers: list[tuple[str, str]], _exc: object = None
-    ) -> Callable[[bytes], object]:
-        answered[:] = [status]
-        return lambda _chunk: None
-
-    try:
-        result = app(environ, start_response)
-        try:
-            for _chunk in result:
-                pass
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
-    except Exception:  # what a server would answer with 500
-        _LOG.exception("The webhook receiver at %s raised", parts.path)
-        return 500
-    return int(answered[0].split(" ", 1)[0])

@@ -135,23 +135,27 @@ def coupon_of(account: Account, discount_id: str) -> Body:
 def in_force(account: Account, discount_ids: list[str], at: int) -> list[str]:
     """The discounts that still apply to an invoice created at a time."""
     found = []
-    for id in discount_ids:
-        discount = account.anything(id)
+    for object_id in discount_ids:
+        discount = account.anything(object_id)
         if discount and (discount["end"] is None or discount["end"] > at):
-            found.append(id)
+            found.append(object_id)
     return found
 
 
 def spent(account: Account, discount_ids: list[str]) -> list[str]:
     """The discounts that remain on a subscription after an invoice used them."""
-    return [id for id in discount_ids if coupon_of(account, id)["duration"] != "once"]
+    return [
+        object_id
+        for object_id in discount_ids
+        if coupon_of(account, object_id)["duration"] != "once"
+    ]
 
 
 def net_share(account: Account, discount_ids: list[str]) -> Fraction:
     """The factor percentage discounts leave of a price, for prorations that include them."""
     factor = Fraction(1)
-    for id in in_force(account, discount_ids, account.now):
-        percent = coupon_of(account, id).get("percent_off")
+    for object_id in in_force(account, discount_ids, account.now):
+        percent = coupon_of(account, object_id).get("percent_off")
         if percent:
             factor *= 1 - Fraction(Decimal(str(percent))) / 100
     return factor
@@ -163,16 +167,16 @@ def apply(account: Account, lines: list[Body], discount_ids: list[str]) -> list[
     for line in lines:
         line["discount_amounts"] = []
         line["pretax_credit_amounts"] = []
-    for id in discount_ids:
-        coupon = coupon_of(account, id)
+    for object_id in discount_ids:
+        coupon = coupon_of(account, object_id)
         eligible = [line for line in lines if line["discountable"] and _applies(coupon, line)]
         parts = shares(coupon, [_left(line) for line in eligible])
         for line, amount in zip(eligible, parts, strict=True):
-            line["discount_amounts"].append({"amount": amount, "discount": id})
+            line["discount_amounts"].append({"amount": amount, "discount": object_id})
             line["pretax_credit_amounts"].append(
-                {"amount": amount, "discount": id, "type": "discount"}
+                {"amount": amount, "discount": object_id, "type": "discount"}
             )
-        totals.append({"amount": sum(parts), "discount": id})
+        totals.append({"amount": sum(parts), "discount": object_id})
     return totals
 
 
@@ -184,7 +188,7 @@ def _applies(coupon: Body, line: Body) -> bool:
 
 def _left(line: Body) -> int:
     taken = sum(entry["amount"] for entry in line["discount_amounts"])
-    return max(int(line["amount"]) - taken, 0)
+    return int(max(line["amount"] - taken, 0))
 
 
 def shares(coupon: Body, amounts: list[int]) -> list[int]:

@@ -24,9 +24,9 @@ def new_intent(
     metadata: Body | None = None,
 ) -> Body:
     """A payment intent that waits for a payment method."""
-    id = new_id("pi")
+    object_id = new_id("pi")
     intent: Body = {
-        "id": id,
+        "id": object_id,
         "object": "payment_intent",
         "amount": amount,
         "amount_capturable": 0,
@@ -40,7 +40,7 @@ def new_intent(
         "canceled_at": None,
         "cancellation_reason": None,
         "capture_method": "automatic" if invoice else "automatic_async",
-        "client_secret": f"{id}_secret_{random_text(25)}",
+        "client_secret": f"{object_id}_secret_{random_text(25)}",
         "confirmation_method": "automatic",
         "created": account.now,
         "currency": currency,

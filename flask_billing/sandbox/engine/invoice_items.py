@@ -56,7 +56,7 @@ def new_invoice_item(
     metadata: Body | None = None,
 ) -> Body:
     """A one-time amount on the customer's next invoice."""
-    id = new_id("ii")
+    object_id = new_id("ii")
     start, end = period or (account.now, account.now)
     details = None
     if price is not None:
@@ -67,7 +67,7 @@ def new_invoice_item(
         }
     return account.add(
         {
-            "id": id,
+            "id": object_id,
             "object": "invoiceitem",
             "amount": amount,
             "currency": currency,
@@ -92,7 +92,7 @@ def new_invoice_item(
                 "subscription": subscription,
                 "line_parent": {
                     "invoice_item_details": {
-                        "invoice_item": id,
+                        "invoice_item": object_id,
                         "proration": False,
                         "proration_details": {"credited_items": None},
                         "subscription": subscription,

@@ -24,12 +24,12 @@ def draft(
     auto_advance: bool = False,
 ) -> Body:
     """A new draft invoice with its totals; emits ``invoice.created``."""
-    id = new_id("in")
+    object_id = new_id("in")
     if customer["currency"] is None:
         with account.changing(customer, "customer.updated"):
             customer["currency"] = currency
     invoice: Body = {
-        "id": id,
+        "id": object_id,
         "object": "invoice",
         "account_country": account.settings.country,
         "account_name": account.settings.account_name,

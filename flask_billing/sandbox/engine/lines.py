@@ -125,12 +125,12 @@ def proration_item(
     credited: Body | None = None,
 ) -> Body:
     """A pending invoice item for unused or remaining time."""
-    id = new_id("ii")
-    parent = _item_parent(item, proration=True, invoice_item=id)
+    object_id = new_id("ii")
+    parent = _item_parent(item, proration=True, invoice_item=object_id)
     parent["subscription_item_details"]["proration_details"]["credited_items"] = credited
     return account.add(
         {
-            "id": id,
+            "id": object_id,
             "object": "invoiceitem",
             "amount": amount,
             "currency": price["currency"],

@@ -28,13 +28,12 @@ def payer_method(
 ) -> Body | None:
     """The payment method that is charged: invoice, then subscription, then customer default."""
     customer = account.get("customer", customer_id)
-    candidates = [
-        invoice and invoice["default_payment_method"],
-        subscription and subscription["default_payment_method"],
-        customer and customer["invoice_settings"]["default_payment_method"],
-    ]
-    for id in candidates:
-        method = account.get("payment_method", id)
+    candidates: list[str | None] = []
+    for holder in (invoice, subscription, customer and customer["invoice_settings"]):
+        if holder:
+            candidates.append(holder["default_payment_method"])
+    for object_id in candidates:
+        method = account.get("payment_method", object_id)
         if method and method["customer"] == customer_id:
             return method
     return None
@@ -174,7 +173,7 @@ def card_error(
         decline.message,
         code=decline.code,
         param=param,
-        type="card_error",
+        error_type="card_error",
         keep=keep,
         more={**{k: v for k, v in decline.error().items() if k != "code"}, **(more or {})},
     )

@@ -7,7 +7,7 @@ from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, missing_param
 
 
-class Preview(Exception):
+class PreviewTaken(Exception):  # noqa: N818 - an end, not an error
     """Ends the unit of work: its answer is shown and nothing of it is kept."""
 
     def __init__(self, body: Body) -> None:

@@ -15,6 +15,7 @@ from flask_billing.sandbox.engine import (
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.resources import payment_methods
 from flask_billing.sandbox.settings import DAY
 
 NO_PAYMENT_METHOD = (
@@ -37,7 +38,10 @@ def start(
     ``authenticated`` says that the customer is present and passed 3-D Secure.
     """
     customer = account.require("customer", params.get("customer"), param="customer")
-    _check_method(account, customer, params)
+    if params.get("default_payment_method"):
+        payment_methods.of_customer(
+            account, params["default_payment_method"], customer["id"], "default_payment_method"
+        )
     entries = _entries(account, params.get("items") or [])
     if not entries:
         raise ApiError(
@@ -64,21 +68,6 @@ def start(
     shape.appoint(account, subscription)
     account.emit("customer.subscription.created", subscription, at=created)
     return subscription
-
-
-def _check_method(account: Account, customer: Body, params: Body) -> None:
-    id = params.get("default_payment_method")
-    if id:
-        method = account.require(
-            "payment_method", id, param="default_payment_method", label="PaymentMethod"
-        )
-        if method["customer"] != customer["id"]:
-            raise invalid(
-                f"The customer does not have a payment method with the ID {id}. The payment "
-                "method must be attached to the customer.",
-                "default_payment_method",
-                "resource_missing",
-            )
 
 
 def _entries(account: Account, asked: list[Body]) -> list[Body]:
@@ -201,7 +190,7 @@ def _refusal(outcome: payments.Outcome) -> ApiError:
         "completed successfully. Payment can be completed using the PaymentIntent associated "
         "with the subscription.",
         code="subscription_payment_intent_requires_action",
-        type="card_error",
+        error_type="card_error",
     )
 
 

@@ -108,9 +108,9 @@ def is_metered(price: Body) -> bool:
     return bool(price["recurring"]["usage_type"] == "metered")
 
 
-def checked_price(account: Account, id: str | None, param: str) -> Body:
+def checked_price(account: Account, object_id: str | None, param: str) -> Body:
     """A recurring, active price named in the parameters."""
-    price = account.require("price", id, param=param)
+    price = account.require("price", object_id, param=param)
     if price["recurring"] is None:
         raise invalid(
             "The price specified is set to `type=one_time` but this field only accepts prices "
@@ -145,11 +145,11 @@ def checked_entry(account: Account, entry: Body, price: Body, param: str) -> Bod
 def refuse_twins(items: list[Body]) -> None:
     """A price may stand on a subscription only once."""
     prices = [item["price"] for item in items]
-    for id in prices:
-        if prices.count(id) > 1:
+    for object_id in prices:
+        if prices.count(object_id) > 1:
             raise ApiError(
                 400,
-                f"Cannot add multiple subscription items with the same plan: {id}",
+                f"Cannot add multiple subscription items with the same plan: {object_id}",
                 param="plan",
             )
 
@@ -175,30 +175,30 @@ def next_turn(subscription: Body) -> int:
     ends = [item["current_period_end"] for item in subscription["items"]["data"]]
     if subscription["cancel_at"] is not None:
         ends.append(subscription["cancel_at"])
-    return min(ends)
+    return int(min(ends))
 
 
 def appoint(account: Account, subscription: Body) -> None:
     """Schedule what will happen to the subscription by itself."""
-    id, status = subscription["id"], subscription["status"]
+    object_id, status = subscription["id"], subscription["status"]
     if status in {"active", "past_due", "trialing", "unpaid"}:
         turn = next_turn(subscription)
-        account.schedule(turn, "subscription.turn", id)
+        account.schedule(turn, "subscription.turn", object_id)
         if subscription["cancel_at"] is None and status != "trialing":
             notice = turn - account.settings.upcoming_days * DAY
             if notice > account.now:
-                account.schedule(notice, "subscription.upcoming", id)
+                account.schedule(notice, "subscription.upcoming", object_id)
         else:
-            account.unschedule("subscription.upcoming", id)
+            account.unschedule("subscription.upcoming", object_id)
     elif status == "incomplete":
         account.schedule(
-            account.now + account.settings.incomplete_seconds, "subscription.incomplete", id
+            account.now + account.settings.incomplete_seconds, "subscription.incomplete", object_id
         )
     if status == "trialing":
         reminder = subscription["trial_end"] - account.settings.trial_reminder_days * DAY
-        account.schedule(max(reminder, account.now), "subscription.trial_will_end", id)
+        account.schedule(max(reminder, account.now), "subscription.trial_will_end", object_id)
     else:
-        account.unschedule("subscription.trial_will_end", id)
+        account.unschedule("subscription.trial_will_end", object_id)
 
 
 @presents("subscription")

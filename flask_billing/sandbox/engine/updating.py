@@ -14,15 +14,26 @@ from flask_billing.sandbox.engine import (
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, invalid
-from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.resources import fields, payment_methods
 
 _PENDING_WITH = frozenset(
-    ["expand", "items", "payment_behavior", "proration_behavior", "proration_date", "billing_cycle_anchor", "trial_end", "trial_from_plan", "add_invoice_items", "metadata"]
+    [
+        "expand",
+        "items",
+        "payment_behavior",
+        "proration_behavior",
+        "proration_date",
+        "billing_cycle_anchor",
+        "trial_end",
+        "trial_from_plan",
+        "add_invoice_items",
+        "metadata",
+    ]
 )
 
 
 def update(account: Account, subscription: Body, params: Body) -> None:
-    """Apply the parameters of ``POST /v1/subscriptions/{id}``, bill and emit what follows."""
+    """Apply the parameters of ``POST /v1/subscriptions/{id}``: bill and emit what follows."""
     _refuse(account, subscription, params)
     before = copy_of(subscription)
     with account.changing(subscription, "customer.subscription.updated"):
@@ -88,19 +99,12 @@ def _settings(account: Account, subscription: Body, params: Body) -> None:
     fields.assign(subscription, params, ("description", "collection_method", "days_until_due"))
     fields.merge_metadata(subscription, params)
     if "default_payment_method" in params:
-        id = params["default_payment_method"]
-        if id:
-            method = account.require(
-                "payment_method", id, param="default_payment_method", label="PaymentMethod"
+        object_id = params["default_payment_method"]
+        if object_id:
+            payment_methods.of_customer(
+                account, object_id, subscription["customer"], "default_payment_method"
             )
-            if method["customer"] != subscription["customer"]:
-                raise invalid(
-                    f"The customer does not have a payment method with the ID {id}. The payment "
-                    "method must be attached to the customer.",
-                    "default_payment_method",
-                    "resource_missing",
-                )
-        subscription["default_payment_method"] = id or None
+        subscription["default_payment_method"] = object_id or None
     if "discounts" in params:
         subscription["discounts"] = discounts.redeem(
             account,
@@ -243,7 +247,7 @@ def _charge(
             "completed successfully. Payment can be completed using the PaymentIntent associated "
             "with the subscription.",
             code="subscription_payment_intent_requires_action",
-            type="card_error",
+            error_type="card_error",
         )
     if behavior == "pending_if_incomplete":
         _wait(account, subscription, invoice, before)

@@ -5,9 +5,10 @@ import hmac
 from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Request, Response
 
-from flask_billing.sandbox import checkout
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout import completion
+from flask_billing.sandbox.checkout.session import due_now
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.pages import checkout as checkout_page
@@ -15,32 +16,32 @@ from flask_billing.sandbox.pages.render import rendered, see_other
 from flask_billing.sandbox.resources import payment_intents, setup_intents
 
 
-def show_for_session(room: EngineRoom, request: Request, id: str) -> Response:
+def show_for_session(room: EngineRoom, request: Request, object_id: str) -> Response:
     """The challenge of a Checkout Session."""
     with room.account() as account:
-        session = account.require("checkout.session", id)
+        session = account.require("checkout.session", object_id)
         if session["status"] != "open" or "challenge" not in session["_"]:
-            return see_other(f"{request.script_root}/c/pay/{id}")
+            return see_other(f"{request.script_root}/c/pay/{object_id}")
         return rendered(
             request,
             "bank.html",
             leads_to=(session["success_url"], session["cancel_url"]),
-            action=f"{request.script_root}/c/pay/{id}/bank",
+            action=f"{request.script_root}/c/pay/{object_id}/bank",
             secret="",
-            amount=checkout.due_now(account, session),
+            amount=due_now(account, session),
             currency=session["currency"],
             seller=account.settings.account_name,
         )
 
 
-def answer_for_session(room: EngineRoom, request: Request, id: str) -> Response:
+def answer_for_session(room: EngineRoom, request: Request, object_id: str) -> Response:
     """The person's answer: on with the payment, or back to the form with a sentence."""
     with room.account() as account:
-        session = account.require("checkout.session", id)
+        session = account.require("checkout.session", object_id)
         if session["status"] != "open" or "challenge" not in session["_"]:
-            return see_other(f"{request.script_root}/c/pay/{id}")
+            return see_other(f"{request.script_root}/c/pay/{object_id}")
         try:
-            checkout.authenticate(
+            completion.authenticate(
                 account, session, success=request.form.get("answer") == "complete"
             )
         except ApiError as error:
@@ -50,10 +51,10 @@ def answer_for_session(room: EngineRoom, request: Request, id: str) -> Response:
         return checkout_page.after(request, session)
 
 
-def show(room: EngineRoom, request: Request, id: str) -> Response:
+def show(room: EngineRoom, request: Request, object_id: str) -> Response:
     """The challenge of a payment or setup intent."""
     with room.account() as account:
-        intent = _intent(account, id, request.args.get("client_secret", ""))
+        intent = _intent(account, object_id, request.args.get("client_secret", ""))
         if intent["status"] != "requires_action":
             return rendered(
                 request,
@@ -66,7 +67,7 @@ def show(room: EngineRoom, request: Request, id: str) -> Response:
             request,
             "bank.html",
             leads_to=(_return_url(intent),),
-            action=f"{request.script_root}/3ds/{id}",
+            action=f"{request.script_root}/3ds/{object_id}",
             secret=intent["client_secret"],
             amount=intent.get("amount", 0),
             currency=intent.get("currency"),
@@ -74,10 +75,10 @@ def show(room: EngineRoom, request: Request, id: str) -> Response:
         )
 
 
-def answer(room: EngineRoom, request: Request, id: str) -> Response:
+def answer(room: EngineRoom, request: Request, object_id: str) -> Response:
     """The person's answer, then back to the address the app gave."""
     with room.account() as account:
-        intent = _intent(account, id, request.form.get("client_secret", ""))
+        intent = _intent(account, object_id, request.form.get("client_secret", ""))
         if intent["status"] == "requires_action":
             _resolve(account, intent, success=request.form.get("answer") == "complete")
         back = _return_url(intent)
@@ -94,8 +95,8 @@ def answer(room: EngineRoom, request: Request, id: str) -> Response:
         )
 
 
-def _intent(account: Account, id: str, secret: str) -> Body:
-    intent = account.get("payment_intent", id) or account.get("setup_intent", id)
+def _intent(account: Account, object_id: str, secret: str) -> Body:
+    intent = account.get("payment_intent", object_id) or account.get("setup_intent", object_id)
     if intent is None or not hmac.compare_digest(intent["client_secret"], secret):
         raise NotFound
     return intent

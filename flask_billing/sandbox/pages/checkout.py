@@ -7,9 +7,11 @@ from datetime import UTC, datetime
 
 from werkzeug.wrappers import Request, Response
 
-from flask_billing.sandbox import checkout
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout import completion, promotion
+from flask_billing.sandbox.checkout import session as sessions
+from flask_billing.sandbox.checkout.card_form import Card
 from flask_billing.sandbox.engine import pricing
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
@@ -42,58 +44,61 @@ class Form:
     def of(cls, request: Request) -> Form:
         """The form of a request, each field within reason."""
         names = ("number", "expiry", "cvc", "name", "email", "code")
-        return cls(**{name: request.form.get(name, "").strip()[:_LONGEST] for name in names})
+        form = cls()
+        for name in names:
+            setattr(form, name, request.form.get(name, "").strip()[:_LONGEST])
+        return form
 
 
-def show(room: EngineRoom, request: Request, id: str) -> Response:
+def show(room: EngineRoom, request: Request, object_id: str) -> Response:
     """The page, or what became of the session."""
     with room.account() as account:
-        session = account.require("checkout.session", id)
+        session = account.require("checkout.session", object_id)
         return _page(account, request, session, Form())
 
 
-def pay(room: EngineRoom, request: Request, id: str) -> Response:
+def pay(room: EngineRoom, request: Request, object_id: str) -> Response:
     """Pay with the card that was typed; a refusal is shown where it belongs."""
     form = Form.of(request)
     if request.form.get("fill"):
-        return _filled(room, request, id, form)
+        return _filled(room, request, object_id, form)
     try:
         with room.account() as account:
-            session = account.require("checkout.session", id)
+            session = account.require("checkout.session", object_id)
             if session["status"] != "open":
                 return _page(account, request, session, form)
             if not _complete(account, session, form):
                 return _page(account, request, session, form, status=422)
-            result = checkout.submit(account, session, _card(form))
+            result = completion.submit(account, session, _card(form))
             if result == "challenge":
-                return see_other(f"{request.script_root}/c/pay/{id}/bank")
+                return see_other(f"{request.script_root}/c/pay/{object_id}/bank")
             return after(request, session)
     except ApiError as error:
         where = _FIELDS.get(error.param or "", "card")
         form.errors[where] = error.message
         with room.account() as account:
-            session = account.require("checkout.session", id)
+            session = account.require("checkout.session", object_id)
             return _page(account, request, session, form, status=error.status)
 
 
-def code(room: EngineRoom, request: Request, id: str) -> Response:
+def code(room: EngineRoom, request: Request, object_id: str) -> Response:
     """Apply or remove a promotion code."""
     form = Form.of(request)
     with room.account() as account:
-        session = account.require("checkout.session", id)
-        checkout.must_be_open(session)
+        session = account.require("checkout.session", object_id)
+        sessions.must_be_open(session)
         try:
             if request.form.get("remove"):
-                checkout.remove_code(account, session)
+                promotion.remove_code(account, session)
             elif form.code:
-                checkout.enter_code(account, session, form.code)
+                promotion.enter_code(account, session, form.code)
             else:
                 form.errors["code"] = "Enter a promotion code."
         except ApiError as error:
             form.errors["code"] = error.message
         if form.errors:
             return _page(account, request, session, form, status=422)
-        return see_other(f"{request.script_root}/c/pay/{id}")
+        return see_other(f"{request.script_root}/c/pay/{object_id}")
 
 
 def after(request: Request, session: Body) -> Response:
@@ -112,7 +117,7 @@ def refused(account: Account, request: Request, session: Body, error: ApiError) 
     return _page(account, request, session, form, status=error.status)
 
 
-def _filled(room: EngineRoom, request: Request, id: str, form: Form) -> Response:
+def _filled(room: EngineRoom, request: Request, object_id: str, form: Form) -> Response:
     number = request.form["fill"]
     if number in {card for card, _ in TEST_CARDS}:
         form.number = " ".join(number[i : i + 4] for i in range(0, len(number), 4))
@@ -120,7 +125,7 @@ def _filled(room: EngineRoom, request: Request, id: str, form: Form) -> Response
         form.cvc = form.cvc or "123"
         form.name = form.name or "Jenny Rosen"
     with room.account() as account:
-        session = account.require("checkout.session", id)
+        session = account.require("checkout.session", object_id)
         return _page(account, request, session, form)
 
 
@@ -128,7 +133,7 @@ def _complete(account: Account, session: Body, form: Form) -> bool:
     """Is everything typed that is needed? Says at each field what is missing."""
     if not session["customer"] and "@" not in form.email:
         form.errors["email"] = "Enter an email address, such as jenny@example.com."
-    if checkout.needs_no_card(account, session) and not form.number:
+    if sessions.needs_no_card(account, session) and not form.number:
         return not form.errors
     if not form.number:
         form.errors["number"] = "Enter the card number."
@@ -148,9 +153,9 @@ def _expiry(text: str) -> tuple[int, int] | None:
     return None
 
 
-def _card(form: Form) -> checkout.Card:
+def _card(form: Form) -> Card:
     month, year = _expiry(form.expiry) or (0, 0)
-    return checkout.Card(form.number, month, year, form.cvc, form.name, form.email)
+    return Card(form.number, month, year, form.cvc, form.name, form.email)
 
 
 def _page(
@@ -158,9 +163,9 @@ def _page(
 ) -> Response:
     if session["status"] != "open":
         return _closed(request, session)
-    trial_end = checkout.trial_end(account, session)
+    trial_end = sessions.trial_end(account, session)
     lines = [_line(account, session, line, trial_end) for line in session["_"]["lines"]]
-    due = checkout.due_now(account, session)
+    due = sessions.due_now(account, session)
     coupon = account.get("coupon", session["_"].get("coupon"))
     customer = account.get("customer", session["customer"])
     return rendered(
@@ -179,7 +184,7 @@ def _page(
         test_cards=TEST_CARDS,
         button=_button(session, due, trial_end),
         seller=account.settings.account_name,
-        card_optional=checkout.needs_no_card(account, session),
+        card_optional=sessions.needs_no_card(account, session),
     )
 
 

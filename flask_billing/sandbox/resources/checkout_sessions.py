@@ -1,8 +1,9 @@
-"""Checkout Sessions: created, listed, expired. What a person does on them is in `checkout`."""
+"""Checkout Sessions: created, listed, expired."""
 
-from flask_billing.sandbox import checkout
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout import promotion
+from flask_billing.sandbox.checkout import session as sessions
 from flask_billing.sandbox.errors import invalid, missing_param
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.lists import listing, page, page_of
@@ -16,7 +17,9 @@ from flask_billing.sandbox.settings import DAY
 def create(account: Account, call: Call) -> Body:
     """Open a Checkout Session."""
     params = call.params
-    mode = params.get("mode") or _mode(account, params)
+    mode = params.get("mode")
+    if mode is None:
+        raise missing_param("mode")
     if params.get("customer"):
         account.require("customer", params["customer"], param="customer")
         if params.get("customer_email"):
@@ -39,17 +42,13 @@ def create(account: Account, call: Call) -> Body:
             "expires_at",
         )
     items = _line_items(account, params, mode)
-    session = account.add(checkout.new_session(account, params, mode, items, expires_at))
+    session = account.add(sessions.new_session(account, params, mode, items, expires_at))
     _discount(account, session, params)
     if mode == "setup":
         _prepare_setup(account, session, params)
-    checkout.add_up(account, session)
+    sessions.add_up(account, session)
     account.schedule(expires_at, "checkout.expire", session["id"])
     return session
-
-
-def _mode(account: Account, params: Body) -> str:
-    raise missing_param("mode")
 
 
 def _line_items(account: Account, params: Body, mode: str) -> list[Body]:
@@ -86,7 +85,7 @@ def _line_items(account: Account, params: Body, mode: str) -> list[Body]:
             raise missing_param(f"{where}[quantity]")
         if quantity is not None and (metered or quantity < 1):
             raise invalid("Invalid quantity for this price.", f"{where}[quantity]")
-        items.append(checkout.new_line(account, price, quantity))
+        items.append(sessions.new_line(account, price, quantity))
     if mode == "subscription" and not any(item["_recurring"] for item in items):
         raise invalid(
             "You must provide at least one recurring price in `subscription` mode when using "
@@ -101,7 +100,7 @@ def _discount(account: Account, session: Body, params: Body) -> None:
     if len(entries) > 1:
         raise invalid("You can only apply one discount to a Checkout Session.", "discounts")
     for entry in entries:
-        checkout.redeem(account, session, entry)
+        promotion.redeem(account, session, entry)
 
 
 def _prepare_setup(account: Account, session: Body, params: Body) -> None:
@@ -121,8 +120,10 @@ def retrieve(account: Account, call: Call) -> Body:
     return _require(account, call.id)
 
 
-def _require(account: Account, id: str) -> Body:
-    return account.require("checkout.session", id, param="session!", label="checkout.session")
+def _require(account: Account, object_id: str) -> Body:
+    return account.require(
+        "checkout.session", object_id, param="session!", label="checkout.session"
+    )
 
 
 @endpoint("POST", "/v1/checkout/sessions/{id}", "checkout.SessionUpdateParams")
@@ -142,7 +143,7 @@ def expire(account: Account, call: Call) -> Body:
             'Only Checkout Sessions with a status in ["open"] can be expired. This Checkout '
             f"Session has a status of `{session['status']}`."
         )
-    checkout.expire(account, session)
+    sessions.expire(account, session)
     return session
 
 
@@ -150,7 +151,7 @@ def expire(account: Account, call: Call) -> Body:
 def line_items(account: Account, call: Call) -> Body:
     """What is bought."""
     session = _require(account, call.id)
-    return page_of(call, checkout.shown_lines(account, session))
+    return page_of(call, sessions.shown_lines(account, session))
 
 
 @endpoint("GET", "/v1/checkout/sessions", "checkout.SessionListParams")
@@ -175,4 +176,4 @@ def _line_items_field(account: Account, session: Body) -> Body:
     stored = account.anything(session["id"])
     assert stored is not None
     url = f"/v1/checkout/sessions/{session['id']}/line_items"
-    return listing(url, checkout.shown_lines(account, stored))
+    return listing(url, sessions.shown_lines(account, stored))

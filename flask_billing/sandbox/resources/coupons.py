@@ -26,12 +26,12 @@ def create(account: Account, call: Call) -> Body:
     duration = params.get("duration", "once")
     if duration == "repeating" and not params.get("duration_in_months"):
         raise missing_param("duration_in_months")
-    id = params.get("id") or random_text(8)
-    if account.get("coupon", id):
+    object_id = params.get("id") or random_text(8)
+    if account.get("coupon", object_id):
         raise invalid("Coupon already exists.", "id", "resource_already_exists")
     coupon = account.add(
         {
-            "id": id,
+            "id": object_id,
             "object": "coupon",
             "amount_off": amount or None,
             "created": account.now,

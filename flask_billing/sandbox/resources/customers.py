@@ -3,7 +3,6 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import ending
-from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.ids import new_id, new_invoice_prefix
 from flask_billing.sandbox.lists import counted, page
@@ -86,19 +85,13 @@ def _change(account: Account, customer: Body, params: Body) -> None:
     fields.merge_metadata(customer, params)
 
 
-def _default_method(account: Account, customer: Body, id: str) -> str | None:
-    if id == "":
+def _default_method(account: Account, customer: Body, object_id: str) -> str | None:
+    if object_id == "":
         return None
     param = "invoice_settings[default_payment_method]"
-    method = account.require("payment_method", id, param=param, label="PaymentMethod")
-    if method["customer"] != customer["id"]:
-        raise invalid(
-            f"The customer does not have a payment method with the ID {id}. The payment method "
-            "must be attached to the customer.",
-            param,
-            "resource_missing",
-        )
-    return id
+    method = payment_methods.of_customer(account, object_id, customer["id"], param)
+    default: str = method["id"]
+    return default
 
 
 @endpoint("GET", "/v1/customers/{id}")
@@ -151,10 +144,9 @@ def list_payment_methods(account: Account, call: Call) -> Body:
 def retrieve_payment_method(account: Account, call: Call) -> Body:
     """One of the customer's payment methods."""
     account.require("customer", call.id, param="customer!")
-    method = account.require(
+    return account.require(
         "payment_method", call.ids[1], param="payment_method!", label="PaymentMethod"
     )
-    return method
 
 
 @on_request("customer", "tax")

@@ -61,7 +61,7 @@ def create(account: Account, call: Call) -> Body:
 @endpoint("POST", "/v1/invoices/create_preview", "InvoiceCreatePreviewParams")
 def create_preview(account: Account, call: Call) -> Body:
     """The invoice that a change or the next renewal would make; nothing is kept of it."""
-    raise preview.Preview(preview.preview(account, call.params))
+    raise preview.PreviewTaken(preview.preview(account, call.params))
 
 
 @endpoint("GET", "/v1/invoices/{id}")
@@ -148,7 +148,7 @@ def pay(account: Account, call: Call) -> Body:
             "Payment for this invoice requires additional user action before it can be completed "
             "successfully.",
             code="invoice_payment_intent_requires_action",
-            type="card_error",
+            error_type="card_error",
             keep=True,
         )
     return invoice

@@ -122,8 +122,8 @@ def report(account: Account, call: Call) -> Body:
     if not payload.get(customer_key):
         raise missing_param(f"payload[{customer_key}]")
     identifier = params.get("identifier") or random_text(32)
-    id = f"mevent_{identifier}"
-    earlier = account.anything(id)
+    object_id = f"mevent_{identifier}"
+    earlier = account.anything(object_id)
     if earlier is not None:
         raise invalid(
             f"An event already exists with identifier {identifier}.",
@@ -139,7 +139,7 @@ def report(account: Account, call: Call) -> Body:
         "payload": payload,
         "timestamp": timestamp,
     }
-    account.add({"id": id, "customer": payload[customer_key], **event})
+    account.add({"id": object_id, "customer": payload[customer_key], **event})
     return event
 
 

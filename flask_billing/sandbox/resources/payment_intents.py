@@ -114,8 +114,8 @@ def retrieve(account: Account, call: Call) -> Body:
     return _require(account, call.id)
 
 
-def _require(account: Account, id: str) -> Body:
-    return account.require("payment_intent", id, param="intent!")
+def _require(account: Account, object_id: str) -> Body:
+    return account.require("payment_intent", object_id, param="intent!")
 
 
 @endpoint("POST", "/v1/payment_intents/{id}", "PaymentIntentUpdateParams")

@@ -69,20 +69,33 @@ def mint(
     )
 
 
-def usable(account: Account, id: str, param: str, status: int = 400) -> Body:
+def usable(account: Account, object_id: str, param: str, status: int = 400) -> Body:
     """The payment method with this id, or a new one when it is a test token."""
-    card = cards.by_token(id)
+    card = cards.by_token(object_id)
     if card is not None:
         return mint(account, card)
-    method = account.get("payment_method", id)
+    method = account.get("payment_method", object_id)
     if method is None:
-        error = missing_object("PaymentMethod", id, param, status)
+        error = missing_object("PaymentMethod", object_id, param, status)
         error.message += (
             "; It's possible this PaymentMethod exists on one of your connected accounts, in which "
             "case you should retry this request on that connected account. Learn more at "
             "https://stripe.com/docs/connect/authentication"
         )
         raise error
+    return method
+
+
+def of_customer(account: Account, object_id: str, customer_id: str, param: str) -> Body:
+    """A payment method that must be attached to this customer already."""
+    method = account.require("payment_method", object_id, param=param, label="PaymentMethod")
+    if method["customer"] != customer_id:
+        raise invalid(
+            f"The customer does not have a payment method with the ID {object_id}. The payment "
+            "method must be attached to the customer.",
+            param,
+            "resource_missing",
+        )
     return method
 
 

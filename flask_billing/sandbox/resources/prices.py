@@ -159,13 +159,12 @@ def update(account: Account, call: Call) -> Body:
     """Change what may change: amount, currency and interval may not."""
     price = account.require("price", call.id)
     params = call.params
-    if params.get("tax_behavior", price["tax_behavior"]) != price["tax_behavior"]:
-        if price["tax_behavior"] != "unspecified":
-            raise invalid(
-                "You cannot change `tax_behavior` once it has been set to `exclusive` or "
-                "`inclusive`.",
-                "tax_behavior",
-            )
+    known = price["tax_behavior"]
+    if known != "unspecified" and params.get("tax_behavior", known) != known:
+        raise invalid(
+            "You cannot change `tax_behavior` once it has been set to `exclusive` or `inclusive`.",
+            "tax_behavior",
+        )
     with account.changing(price, "price.updated"):
         fields.assign(price, params, ("active", "nickname", "tax_behavior"))
         fields.merge_metadata(price, params)

@@ -22,12 +22,12 @@ def create(account: Account, call: Call) -> Body:
 
 def new_product(account: Account, params: Body) -> Body:
     """A product from its parameters."""
-    id = params.get("id") or new_id("prod")
-    if account.anything(id) is not None:
-        raise invalid(f"Product already exists: {id}", "id", "resource_already_exists")
+    object_id = params.get("id") or new_id("prod")
+    if account.anything(object_id) is not None:
+        raise invalid(f"Product already exists: {object_id}", "id", "resource_already_exists")
     product = account.add(
         {
-            "id": id,
+            "id": object_id,
             "object": "product",
             "active": params.get("active", True),
             "attributes": [],

@@ -29,11 +29,11 @@ def create(account: Account, call: Call) -> Body:
 
 def new_setup_intent(account: Account, params: Body) -> Body:
     """A setup intent that waits for a payment method."""
-    id = new_id("seti")
+    object_id = new_id("seti")
     automatic = params.get("automatic_payment_methods") or {"enabled": True}
     intent = account.add(
         {
-            "id": id,
+            "id": object_id,
             "object": "setup_intent",
             "application": None,
             "automatic_payment_methods": {
@@ -41,7 +41,7 @@ def new_setup_intent(account: Account, params: Body) -> Body:
                 "enabled": automatic.get("enabled", True),
             },
             "cancellation_reason": None,
-            "client_secret": f"{id}_secret_{random_text(25)}",
+            "client_secret": f"{object_id}_secret_{random_text(25)}",
             "created": account.now,
             "customer": params.get("customer"),
             "customer_account": None,
@@ -161,8 +161,8 @@ def retrieve(account: Account, call: Call) -> Body:
     return _require(account, call.id)
 
 
-def _require(account: Account, id: str) -> Body:
-    return account.require("setup_intent", id, param="intent!", label="setupintent")
+def _require(account: Account, object_id: str) -> Body:
+    return account.require("setup_intent", object_id, param="intent!", label="setupintent")
 
 
 @endpoint("POST", "/v1/setup_intents/{id}", "SetupIntentUpdateParams")

@@ -63,17 +63,17 @@ def _shared(params: Body) -> Body:
     return {name: params[name] for name in _SHARED if name in params}
 
 
-def _find(account: Account, id: str) -> tuple[Body, Body]:
+def _find(account: Account, object_id: str) -> tuple[Body, Body]:
     account.flush()
     row = account.connection.execute(
         "SELECT objects.id FROM objects, json_each(body, '$.items.data') AS item"
         " WHERE kind = 'subscription' AND json_extract(item.value, '$.id') = ?",
-        (id,),
+        (object_id,),
     ).fetchone()
     if row is None:
-        raise missing_object("subscription_item", id, "id")
+        raise missing_object("subscription_item", object_id, "id")
     subscription = account.require("subscription", row[0])
     for item in subscription["items"]["data"]:
-        if item["id"] == id:
+        if item["id"] == object_id:
             return subscription, item
-    raise missing_object("subscription_item", id, "id")
+    raise missing_object("subscription_item", object_id, "id")

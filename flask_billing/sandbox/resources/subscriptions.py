@@ -87,7 +87,7 @@ def list_(account: Account, call: Call) -> Body:
     params = call.params
     status = params.get("status")
     ended = ("canceled", "incomplete_expired")
-    one_of = None
+    one_of: tuple[str, tuple[str, ...]] | None = None
     if status == "ended":
         one_of = ("$.status", ended)
     elif status is not None and status != "all":

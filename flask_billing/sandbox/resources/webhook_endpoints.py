@@ -41,7 +41,7 @@ def new_webhook_endpoint(
     url: str,
     enabled_events: list[str],
     secret: str,
-    id: str | None = None,
+    object_id: str | None = None,
     description: str | None = None,
     metadata: Body | None = None,
     api_version: str | None = None,
@@ -49,7 +49,7 @@ def new_webhook_endpoint(
     """An endpoint that receives events from now on."""
     return account.add(
         {
-            "id": id or new_id("we"),
+            "id": object_id or new_id("we"),
             "object": "webhook_endpoint",
             "api_version": api_version,
             "application": None,

@@ -1,0 +1,215 @@
+"""Paying on a Checkout Session: the card is judged, the session completed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from flask_billing.sandbox import cards
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout.card_form import Card, check_card
+from flask_billing.sandbox.checkout.session import due_now, must_be_open, needs_no_card
+from flask_billing.sandbox.engine import intents, payments, starting
+from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.resources import customers, fields, payment_methods, setup_intents
+
+
+def submit(account: Account, session: Body, card: Card) -> Literal["complete", "challenge"]:
+    """Pay with a card: completed, or the bank wants to see the person first.
+
+    A refused card raises the 402 ``ApiError``; the session stays open.
+    """
+    must_be_open(session)
+    found = check_card(account, card)
+    if needs_no_card(account, session) and not card.number:
+        complete(account, session, None, card)
+        return "complete"
+    assert isinstance(found, cards.Card)
+    if found.fails_setup:
+        raise _refused(account, session, found)
+    verdict = cards.judge(found, off_session=False, set_up=False, authenticated=False)
+    if verdict == "challenge":
+        session["_"]["challenge"] = {**card.__dict__}
+        account.save(session)
+        return "challenge"
+    if isinstance(verdict, cards.Decline) and due_now(account, session) > 0:
+        raise _refused(account, session, found)
+    complete(account, session, found, card)
+    return "complete"
+
+
+def _refused(account: Account, session: Body, card: cards.Card) -> ApiError:
+    session["_"].pop("challenge", None)
+    return payments.card_error(card.decline or cards.GENERIC)
+
+
+def authenticate(account: Account, session: Body, *, success: bool) -> None:
+    """The person answered the bank's challenge; a failure leaves the session open."""
+    must_be_open(session)
+    typed = session["_"].pop("challenge", None)
+    account.save(session)
+    if typed is None:
+        raise invalid("This Checkout Session is not waiting for an authentication.")
+    if not success:
+        raise ApiError(
+            402,
+            "We are unable to authenticate your payment method. Please choose a different payment "
+            "method and try again.",
+            code="payment_intent_authentication_failure",
+            error_type="card_error",
+            keep=True,
+        )
+    card = Card(**typed)
+    found = cards.by_number(card.number)
+    assert isinstance(found, cards.Card)
+    verdict = cards.judge(found, off_session=False, set_up=False, authenticated=True)
+    if isinstance(verdict, cards.Decline):
+        error = _refused(account, session, found)
+        error.keep = True
+        raise error
+    complete(account, session, found, card, authenticated=True)
+
+
+def complete(
+    account: Account,
+    session: Body,
+    test_card: cards.Card | None,
+    card: Card,
+    *,
+    authenticated: bool = False,
+) -> None:
+    """Do what the session is for; ``checkout.session.completed`` comes last."""
+    customer = _customer(account, session, card)
+    method = None
+    if test_card is not None:
+        method = payment_methods.mint(
+            account,
+            test_card,
+            exp_month=card.exp_month,
+            exp_year=card.exp_year,
+            billing={
+                "name": card.name,
+                "email": card.email or (customer or {}).get("email"),
+                "address": {"country": card.country, "postal_code": card.postal_code}
+                if card.country or card.postal_code
+                else None,
+            },
+        )
+        if authenticated:
+            method["_"]["set_up"] = True
+    if session["mode"] == "subscription":
+        assert customer is not None
+        _subscribe(account, session, customer, method, authenticated)
+    elif session["mode"] == "payment":
+        _charge(account, session, customer, method, authenticated)
+    else:
+        _set_up(account, session, customer, method)
+    session["status"] = "complete"
+    session["url"] = None
+    details = session["customer_details"] or {"tax_exempt": "none", "tax_ids": None}
+    session["customer_details"] = {
+        "address": fields.address(
+            {"country": card.country or "US", "postal_code": card.postal_code}
+        ),
+        "business_name": None,
+        "email": (customer or {}).get("email") or card.email or None,
+        "individual_name": None,
+        "name": card.name or (customer or {}).get("name"),
+        "phone": None,
+        "tax_exempt": details["tax_exempt"],
+        "tax_ids": [],
+    }
+    account.save(session)
+    account.unschedule("checkout.expire", session["id"])
+    with account.automatic():
+        account.emit("checkout.session.completed", session)
+
+
+def _customer(account: Account, session: Body, card: Card) -> Body | None:
+    customer = account.get("customer", session["customer"])
+    if customer is None and (
+        session["mode"] == "subscription" or session["customer_creation"] == "always"
+    ):
+        customer = customers.new_customer(
+            account,
+            {"email": card.email or session["customer_email"] or "", "name": card.name or ""},
+        )
+        session["customer"] = customer["id"]
+    return customer
+
+
+def _subscribe(
+    account: Account, session: Body, customer: Body, method: Body | None, authenticated: bool
+) -> None:
+    asked = dict(session["_"]["subscription_data"])
+    if method is not None:
+        payment_methods.attach_to(account, method, customer["id"])
+        asked["default_payment_method"] = method["id"]
+    recurring = [line for line in session["_"]["lines"] if line["_recurring"]]
+    extras = [line for line in session["_"]["lines"] if not line["_recurring"]]
+    discount = session["_"]["discount"]
+    subscription = starting.start(
+        account,
+        {
+            **asked,
+            "customer": customer["id"],
+            "items": [_entry(line) for line in recurring],
+            "add_invoice_items": [_entry(line) for line in extras],
+            "discounts": [discount] if discount else [],
+            "payment_behavior": "error_if_incomplete" if method else "allow_incomplete",
+        },
+        authenticated=authenticated,
+        checkout_session=session["id"],
+    )
+    invoice = account.get("invoice", subscription["latest_invoice"])
+    assert invoice is not None
+    session["subscription"] = subscription["id"]
+    session["invoice"] = invoice["id"]
+    session["payment_status"] = "paid" if invoice["amount_paid"] else "no_payment_required"
+
+
+def _entry(line: Body) -> Body:
+    entry = {"price": line["price"]}
+    if line["quantity"] is not None:
+        entry["quantity"] = line["quantity"]
+    return entry
+
+
+def _charge(
+    account: Account,
+    session: Body,
+    customer: Body | None,
+    method: Body | None,
+    authenticated: bool,
+) -> None:
+    if not session["amount_total"]:
+        session["payment_status"] = "no_payment_required"
+        return
+    assert method is not None
+    intent = intents.new_intent(
+        account,
+        amount=session["amount_total"],
+        currency=session["currency"],
+        customer=customer["id"] if customer else None,
+    )
+    account.emit("payment_intent.created", intent)
+    outcome = payments.confirm(
+        account, intent, method, off_session=False, authenticated=authenticated
+    )
+    if outcome.error is not None:
+        outcome.error.keep = False
+        raise outcome.error
+    session["payment_intent"] = intent["id"]
+    session["payment_status"] = "paid"
+
+
+def _set_up(account: Account, session: Body, customer: Body | None, method: Body | None) -> None:
+    intent = account.get("setup_intent", session["setup_intent"])
+    assert intent is not None
+    if method is None:
+        raise invalid("A card is required.")
+    intent["payment_method"] = method["id"]
+    if customer:
+        intent["customer"] = customer["id"]
+    account.save(intent)
+    setup_intents.confirm_with(account, intent, authenticated=True)

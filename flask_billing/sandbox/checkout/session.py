@@ -1,0 +1,252 @@
+"""The Checkout Session object: opened, added up, expired."""
+
+from __future__ import annotations
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import discounts, pricing
+from flask_billing.sandbox.errors import invalid
+from flask_billing.sandbox.ids import new_id, new_session_id
+from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.settings import DAY
+
+
+def new_session(
+    account: Account, params: Body, mode: str, items: list[Body], expires_at: int
+) -> Body:
+    """The session object, open."""
+    object_id = new_session_id(
+        "c" if mode == "setup" else "a" if not params.get("discounts") else "b"
+    )
+    customer = account.get("customer", params.get("customer"))
+    setup = mode == "setup"
+    trial = params.get("subscription_data") or {}
+    email = customer["email"] if customer else params.get("customer_email")
+    currency = params.get("currency") or (items[0]["currency"] if items else None)
+    return {
+        "id": object_id,
+        "object": "checkout.session",
+        "adaptive_pricing": {"enabled": not setup},
+        "after_expiration": None,
+        "allow_promotion_codes": params.get("allow_promotion_codes"),
+        "amount_subtotal": None,
+        "amount_total": None,
+        "automatic_tax": {
+            "enabled": bool((params.get("automatic_tax") or {}).get("enabled")),
+            "liability": None,
+            "provider": None,
+            "status": None,
+        },
+        "billing_address_collection": params.get("billing_address_collection"),
+        "branding_settings": {
+            "background_color": "#ffffff",
+            "border_style": "rounded",
+            "button_color": "#0074d4",
+            "display_name": account.settings.account_name,
+            "font_family": "default",
+            "icon": None,
+            "logo": None,
+        },
+        "cancel_url": params.get("cancel_url"),
+        "client_reference_id": params.get("client_reference_id"),
+        "client_secret": None,
+        "collected_information": {
+            "business_name": None,
+            "individual_name": None,
+            "shipping_details": None,
+        },
+        "consent": None,
+        "consent_collection": None,
+        "created": account.now,
+        "currency": currency,
+        "currency_conversion": None,
+        "custom_fields": [],
+        "custom_text": {
+            "after_submit": None,
+            "shipping_address": None,
+            "submit": None,
+            "terms_of_service_acceptance": None,
+        },
+        "customer": params.get("customer"),
+        "customer_account": None,
+        "customer_creation": None
+        if customer or setup
+        else "always"
+        if mode == "subscription"
+        else params.get("customer_creation", "if_required"),
+        "customer_details": None
+        if email is None
+        else {
+            "address": None,
+            "business_name": None,
+            "email": email,
+            "individual_name": None,
+            "name": None,
+            "phone": None,
+            "tax_exempt": None if setup else "none",
+            "tax_ids": None,
+        },
+        "customer_email": params.get("customer_email"),
+        "discounts": None if setup else [],
+        "expires_at": expires_at,
+        "integration_identifier": None,
+        "invoice": None,
+        "invoice_creation": _invoice_creation() if mode == "payment" else None,
+        "livemode": False,
+        "locale": params.get("locale"),
+        "metadata": fields.new_metadata(params),
+        "mode": mode,
+        "origin_context": None,
+        "payment_intent": None,
+        "payment_link": None,
+        "payment_method_collection": params.get(
+            "payment_method_collection", "if_required" if mode == "payment" else "always"
+        ),
+        "payment_method_configuration_details": None,
+        "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
+        "payment_method_types": list(account.settings.payment_method_types),
+        "payment_status": "no_payment_required" if setup else "unpaid",
+        "permissions": None,
+        "phone_number_collection": {
+            "enabled": bool((params.get("phone_number_collection") or {}).get("enabled"))
+        },
+        "recovered_from": None,
+        "saved_payment_method_options": None
+        if setup
+        else {
+            "allow_redisplay_filters": ["always"],
+            "payment_method_remove": "disabled",
+            "payment_method_save": None,
+        },
+        "setup_intent": None,
+        "shipping_address_collection": None,
+        "shipping_cost": None,
+        "shipping_options": [],
+        "status": "open",
+        "submit_type": params.get("submit_type"),
+        "subscription": None,
+        "success_url": params.get("success_url"),
+        "total_details": None
+        if setup
+        else {"amount_discount": 0, "amount_shipping": 0, "amount_tax": 0},
+        "ui_mode": params.get("ui_mode", "hosted_page"),
+        "url": f"{account.public_url}/c/pay/{object_id}",
+        "wallet_options": None,
+        "_": {
+            "lines": items,
+            "subscription_data": trial,
+            "discount": None,
+            "customer_update": params.get("customer_update"),
+        },
+    }
+
+
+def _invoice_creation() -> Body:
+    return {
+        "enabled": False,
+        "invoice_data": {
+            "account_tax_ids": None,
+            "custom_fields": None,
+            "description": None,
+            "footer": None,
+            "issuer": None,
+            "metadata": {},
+            "rendering_options": None,
+        },
+    }
+
+
+def new_line(account: Account, price: Body, quantity: int | None) -> Body:
+    """One line of a session."""
+    amount = 0 if quantity is None else pricing.amount(price, quantity)
+    return {
+        "id": new_id("li"),
+        "object": "item",
+        "adjustable_quantity": None,
+        "amount_discount": 0,
+        "amount_subtotal": amount,
+        "amount_tax": 0,
+        "amount_total": amount,
+        "currency": price["currency"],
+        "description": pricing.product_name(account, price),
+        "metadata": {},
+        "price": price["id"],
+        "quantity": quantity,
+        "_recurring": bool(price["recurring"]),
+    }
+
+
+def shown_lines(account: Account, session: Body) -> list[Body]:
+    """The lines as the API shows them."""
+    found = []
+    for line in session["_"]["lines"]:
+        price = account.anything(line["price"])
+        assert price is not None
+        visible = {name: value for name, value in line.items() if name != "_recurring"}
+        found.append({**visible, "price": account.show(price)})
+    return found
+
+
+def trial_end(account: Account, session: Body) -> int | None:
+    """When the trial ends that this session would start."""
+    asked = session["_"]["subscription_data"]
+    if asked.get("trial_period_days"):
+        return int(account.now + asked["trial_period_days"] * DAY)
+    end: int | None = asked.get("trial_end")
+    return end
+
+
+def due_now(account: Account, session: Body) -> int:
+    """What a person pays at once: nothing for recurring prices during a trial."""
+    if session["mode"] == "setup":
+        return 0
+    return int(session["amount_total"])
+
+
+def add_up(account: Account, session: Body) -> None:
+    """Write the amounts, with the trial and the discount taken into account."""
+    if session["mode"] == "setup":
+        return
+    trialing = trial_end(account, session) is not None
+    coupon = account.get("coupon", session["_"].get("coupon"))
+    lines = session["_"]["lines"]
+    for line in lines:
+        price = account.anything(line["price"])
+        assert price is not None
+        free = line["quantity"] is None or (trialing and line["_recurring"])
+        line["amount_subtotal"] = 0 if free else pricing.amount(price, line["quantity"])
+        line["amount_discount"] = 0
+    if coupon is not None:
+        shares = discounts.shares(coupon, [line["amount_subtotal"] for line in lines])
+        for line, share in zip(lines, shares, strict=True):
+            line["amount_discount"] = share
+    for line in lines:
+        line["amount_total"] = line["amount_subtotal"] - line["amount_discount"]
+    session["amount_subtotal"] = sum(line["amount_subtotal"] for line in lines)
+    session["amount_total"] = sum(line["amount_total"] for line in lines)
+    session["total_details"]["amount_discount"] = sum(line["amount_discount"] for line in lines)
+
+
+def must_be_open(session: Body) -> None:
+    """Refuse to act on a session that is complete or expired."""
+    if session["status"] != "open":
+        raise invalid(
+            f"This Checkout Session is {session['status']}; it can no longer be paid.",
+            code="checkout_session_not_open",
+        )
+
+
+def needs_no_card(account: Account, session: Body) -> bool:
+    """May the person go on without a card?"""
+    return session["payment_method_collection"] == "if_required" and not due_now(account, session)
+
+
+def expire(account: Account, session: Body) -> None:
+    """Close an open session for good."""
+    if session["status"] != "open":
+        return
+    session["status"] = "expired"
+    session["url"] = None
+    account.save(session)
+    account.unschedule("checkout.expire", session["id"])
+    account.emit("checkout.session.expired", session)
