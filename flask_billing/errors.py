@@ -159,6 +159,10 @@ class UnlinkedCustomerError(BillingError):
         )
 
 
+class InvalidUsageError(BillingError, ValueError):
+    """Usage that cannot be booked as asked: its amount, meter, key, time or dimensions."""
+
+
 class IdempotencyMismatchError(BillingError):
     """The same key was used for something else before. Nothing was booked."""
 

@@ -1,0 +1,67 @@
+"""Whose usage it is: the signed-in owner's customer, looked up once per process."""
+
+from __future__ import annotations
+
+import typing as t
+
+from flask import has_request_context
+
+from ..database import has_own_connection
+from ..errors import ConfigError, NotSignedInError
+from ..owners import as_owner
+from ..state import BillingState
+
+#: Owners one process remembers. Their customer never changes.
+_MOST_OWNERS: t.Final = 50_000
+
+
+def current_customer_id(current: BillingState) -> int:
+    """The id of the signed-in owner's customer, created if new.
+
+    :raises NotSignedInError: when nobody is signed in.
+    """
+    loader = current.hooks.owner
+
+    if loader is None:
+        raise ConfigError(
+            "No owner loader is registered, so nobody's usage can be booked. Decorate a function "
+            "that returns the signed-in user or team with '@billing.owner_loader', or pass "
+            "customer=."
+        )
+
+    owner = as_owner(loader())
+
+    if owner is None:
+        raise NotSignedInError
+
+    known: dict[tuple[str, str], int] = current.caches.setdefault("metering.owners", {})
+    found = known.get((owner.type, owner.id))
+
+    if found is None:
+        from ..customers import customer_for
+
+        if len(known) >= _MOST_OWNERS:
+            known.clear()
+
+        found = customer_for(owner).id
+
+        if has_own_connection():  # else the host may roll the customer back
+            known[owner.type, owner.id] = found
+
+    return found
+
+
+def current_member(current: BillingState) -> str | None:
+    """Who acts inside the owner, by the host's member loader; None where there is none."""
+    loader = current.hooks.member
+
+    if loader is None or not has_request_context():
+        return None
+
+    member = loader()
+
+    if isinstance(member, str | int):
+        return str(member)
+
+    found = as_owner(member)
+    return None if found is None else found.id

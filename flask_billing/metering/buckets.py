@@ -1,0 +1,163 @@
+"""Which counter a moment belongs to: a pure function of window, anchor, zone and time.
+
+A period is part of its counter's key. A reset is therefore the arrival of a new key: it needs
+no job, cannot be late, and leaves the old counter as history.
+"""
+
+from __future__ import annotations
+
+import calendar
+import dataclasses
+import hashlib
+from datetime import UTC, date, datetime, timedelta, tzinfo
+
+from ..catalog import Window
+
+#: A member id longer than this enters a key as its digest, so that keys fit their column.
+_LONGEST_MEMBER = 32
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bucket:
+    """One counter's key and the period it counts, from ``start`` up to before ``end`` (UTC).
+
+    :param start: None where there is no beginning.
+    :param end: None where it never resets.
+    """
+
+    key: str
+    start: datetime | None
+    end: datetime | None
+
+    def holds(self, at: datetime) -> bool:
+        """Whether a moment lies in the period."""
+        return (self.start is None or self.start <= at) and (self.end is None or at < self.end)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Epoch:
+    """An admin's reset: how many there were, and since when the last one holds."""
+
+    number: int
+    starts_at: datetime
+
+
+def bucket_for(
+    window: Window,
+    at: datetime,
+    *,
+    anchor: datetime,
+    zone: tzinfo = UTC,
+    trial: tuple[datetime, datetime] | None = None,
+    epoch: Epoch | None = None,
+    member: str | None = None,
+) -> Bucket:
+    """The bucket that a moment belongs to.
+
+    :param at: an aware time.
+    :param anchor: where billing periods are counted from; may lie after ``at``.
+    :param zone: whose midnights begin days, weeks and months.
+    :param trial: start and end of a trial, which is one billing period whatever its length.
+    :param member: for a limit that each member has of their own.
+    """
+    at = at.astimezone(UTC)
+
+    if window == "billing_period":
+        found = _trial(trial, at) or _billing_period(anchor.astimezone(UTC), at)
+    elif window == "lifetime":
+        found = Bucket("life", None, None)
+    elif window == "hour":
+        start = at.replace(minute=0, second=0, microsecond=0)
+        found = Bucket(f"h:{start:%Y-%m-%dT%HZ}", start, start + timedelta(hours=1))
+    else:
+        found = _calendar(window, at, zone)
+
+    return _marked(found, at, epoch, member)
+
+
+def add_months(anchor: datetime, months: int) -> datetime:
+    """The anchor moved by calendar months, its day clamped to the month: 31 Jan, 28 Feb, 31 Mar."""
+    month = anchor.year * 12 + anchor.month - 1 + months
+    year, month = divmod(month, 12)
+    day = min(anchor.day, calendar.monthrange(year, month + 1)[1])
+    return anchor.replace(year=year, month=month + 1, day=day)
+
+
+def _billing_period(anchor: datetime, at: datetime) -> Bucket:
+    months = (at.year - anchor.year) * 12 + at.month - anchor.month
+
+    if add_months(anchor, months) > at:
+        months -= 1
+
+    start = add_months(anchor, months)
+    return Bucket(_billing_key(start), start, add_months(anchor, months + 1))
+
+
+def _trial(trial: tuple[datetime, datetime] | None, at: datetime) -> Bucket | None:
+    if trial is None or not trial[0] <= at < trial[1]:
+        return None
+
+    return Bucket(_billing_key(trial[0].astimezone(UTC)), *trial)
+
+
+def _billing_key(start: datetime) -> str:
+    return f"b:{start:%Y-%m-%dT%H:%M:%SZ}" if start.second else f"b:{start:%Y-%m-%dT%H:%MZ}"
+
+
+def _calendar(window: Window, at: datetime, zone: tzinfo) -> Bucket:
+    first = _first_day(window, at.astimezone(zone).date())
+    start, following = _midnight(first, zone), _following(window, first)
+
+    # Clocks that went back over midnight show yesterday's date once more. The new day goes on.
+    while at >= (end := _midnight(following, zone)):
+        first, start, following = following, end, _following(window, following)
+
+    return Bucket(_calendar_key(window, first), start, end)
+
+
+def _first_day(window: Window, day: date) -> date:
+    if window == "week":
+        return day - timedelta(days=day.weekday())
+
+    return day.replace(day=1) if window == "month" else day
+
+
+def _following(window: Window, first: date) -> date:
+    if window == "month":
+        return date(first.year + first.month // 12, first.month % 12 + 1, 1)
+
+    return first + timedelta(days=7 if window == "week" else 1)
+
+
+def _calendar_key(window: Window, first: date) -> str:
+    if window == "week":
+        return f"w:{first:%G-W%V}"
+
+    return f"m:{first:%Y-%m}" if window == "month" else f"d:{first:%Y-%m-%d}"
+
+
+def _midnight(day: date, zone: tzinfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
+
+
+def _marked(bucket: Bucket, at: datetime, epoch: Epoch | None, member: str | None) -> Bucket:
+    key, start, end = bucket.key, bucket.start, bucket.end
+
+    if epoch is not None and epoch.number:
+        if at >= epoch.starts_at:
+            key = f"{key}#{epoch.number}"
+            start = epoch.starts_at if start is None else max(start, epoch.starts_at)
+        else:
+            end = epoch.starts_at if end is None else min(end, epoch.starts_at)
+
+    if member is not None:
+        key = f"{key}|member={_member_mark(member)}"
+
+    return Bucket(key, start, end)
+
+
+def _member_mark(member: str) -> str:
+    if len(member) <= _LONGEST_MEMBER:
+        return member
+
+    return hashlib.sha256(member.encode()).hexdigest()[:_LONGEST_MEMBER]

@@ -1,0 +1,208 @@
+"""What metering answers: how much is used, and whether a call was allowed."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+from datetime import datetime
+
+from ..catalog import UNLIMITED, Limit, Meter, Policy, Window
+from .buckets import Bucket
+
+Level = t.Literal["ok", "warning", "critical", "exceeded"]
+Colour = t.Literal["ok", "warn", "crit"]
+Source = t.Literal["included", "credits", "overage"]
+Reason = t.Literal[
+    "within_limit", "over_limit", "not_included", "overage_cap", "degraded", "disabled"
+]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Usage:
+    """How much of a meter is used in one window, and what that means.
+
+    Amounts are whole numbers of the meter's smallest unit.
+
+    :param limit: what is included; None is unlimited, 0 is not included in the plan.
+    :param period_start: None for a one-shot allowance.
+    :param resets_at: when counting starts afresh (UTC); None for a one-shot allowance.
+    :param overage_rate: price of one unit beyond the included ones, in millionths of the
+        currency's minor unit; None where nothing is sold beyond them.
+    """
+
+    meter: str
+    name: str
+    unit: str
+    scale: int
+    used: int
+    reserved: int
+    limit: int | None
+    window: Window
+    policy: Policy
+    period_start: datetime | None
+    resets_at: datetime | None
+    overage_rate: int | None
+    thresholds: tuple[int, ...]
+    #: Percents from which the meter looks amber and red.
+    colour_percents: tuple[int, int] = (70, 90)
+
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing is ever refused."""
+        return self.limit is None
+
+    @property
+    def included(self) -> bool:
+        """Whether the plan includes any of it."""
+        return self.limit != 0
+
+    @property
+    def remaining(self) -> int | None:
+        """Units left in the period, held ones taken off; None where unlimited."""
+        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+
+    @property
+    def over(self) -> int:
+        """Units used beyond the limit."""
+        return 0 if self.limit is None else max(0, self.used - self.limit)
+
+    @property
+    def has_reset(self) -> bool:
+        """Whether a new period will come. A one-shot allowance has none."""
+        return self.resets_at is not None
+
+    @property
+    def percent(self) -> int | None:
+        """Whole percents used, rounded down, above 100 where over; None where unlimited."""
+        if self.limit is None:
+            return None
+
+        if self.limit == 0:
+            return 100 if self.used else 0
+
+        return 100 * self.used // self.limit
+
+    @property
+    def level(self) -> Level:
+        """How near the limit, by its thresholds. Decides notices, mails and answers."""
+        if self.limit is None:
+            return "ok"
+
+        if self.used >= self.limit:
+            return "exceeded"
+
+        warnings = sorted(percent for percent in self.thresholds if percent < 100)
+
+        if len(warnings) > 1 and reached(self.used, self.limit, warnings[-1]):
+            return "critical"
+
+        return "warning" if warnings and reached(self.used, self.limit, warnings[0]) else "ok"
+
+    @property
+    def colour(self) -> Colour:
+        """How the meter looks: the value of ``data-fb-level``. Decides nothing else."""
+        if self.limit is None:
+            return "ok"
+
+        warn, crit = self.colour_percents
+
+        if reached(self.used, self.limit, crit):
+            return "crit"
+
+        return "warn" if reached(self.used, self.limit, warn) else "ok"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decision:
+    """The answer to one call. Truthy when it was allowed.
+
+    :param requested: the units asked for.
+    :param replayed: whether the key had been booked before; nothing was booked again.
+    :param source: what the units were taken from.
+    :param degraded: whether the usage store was down, and the call went on unbooked.
+    :param status: usage after the decision, in the window nearest its limit.
+    :param plan: key of the plan whose limits hold; None without a plan.
+    :param key: the idempotency key of what was booked; None where nothing was.
+    """
+
+    allowed: bool
+    requested: int
+    reason: Reason
+    status: Usage
+    customer_id: int | None = None
+    plan: str | None = None
+    key: str | None = None
+    buckets: tuple[str, ...] = ()
+    replayed: bool = False
+    source: Source = "included"
+    degraded: bool = False
+
+    def __bool__(self) -> bool:
+        return self.allowed
+
+    @property
+    def meter(self) -> str:
+        """Key of the meter."""
+        return self.status.meter
+
+    @property
+    def used(self) -> int:
+        """Units used in the period."""
+        return self.status.used
+
+    @property
+    def limit(self) -> int | None:
+        """Units included in the period; None is unlimited."""
+        return self.status.limit
+
+    @property
+    def remaining(self) -> int | None:
+        """Units left; None is unlimited."""
+        return self.status.remaining
+
+    @property
+    def resets_at(self) -> datetime | None:
+        """When the period ends; None for a one-shot allowance."""
+        return self.status.resets_at
+
+    @property
+    def level(self) -> Level:
+        """How near the limit."""
+        return self.status.level
+
+    @property
+    def overage_rate(self) -> int | None:
+        """Price of a unit beyond the included ones, in millionths of the minor unit."""
+        return self.status.overage_rate
+
+
+def reached(used: int, limit: int, percent: int) -> bool:
+    """Whether usage is at a percentage of the limit or beyond, in whole numbers."""
+    return used * 100 >= limit * percent
+
+
+def usage_of(
+    meter: Meter,
+    limit: Limit,
+    bucket: Bucket,
+    used: int,
+    reserved: int,
+    colour_percents: tuple[int, int],
+) -> Usage:
+    """Usage of one limit in one bucket."""
+    return Usage(
+        meter.key,
+        meter.name,
+        meter.unit,
+        meter.scale,
+        used,
+        reserved,
+        None if limit.included == UNLIMITED else limit.included,
+        limit.window,
+        limit.policy,
+        bucket.start,
+        bucket.end,
+        limit.overage_rate,
+        limit.thresholds,
+        colour_percents,
+    )

@@ -1,0 +1,129 @@
+"""What may be said of one use beside its amount: who, with what, where, at which cost."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from ..errors import InvalidUsageError
+
+
+class Dimensions(t.TypedDict, total=False):
+    """Facts about one use. Any provider and model; either vocabulary of token counts.
+
+    Costs are in millionths of the currency's minor unit, ``latency_ms`` in milliseconds.
+    ``run`` and ``phase`` name a job, session or document and its step.
+    """
+
+    member: str | None
+    provider: str | None
+    model: str | None
+    endpoint: str | None
+    status: int | None
+    run: str | None
+    phase: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cached_tokens: int | None
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    total_tokens: int | None
+    latency_ms: int | None
+    cost_prompt: int | None
+    cost_completion: int | None
+    cost_cached: int | None
+    cost_total: int | None
+    extra: c.Mapping[str, object] | None
+
+
+#: Event column -> longest text.
+TEXTS: t.Final = {
+    "member": 255,
+    "provider": 64,
+    "model": 128,
+    "endpoint": 255,
+    "run": 255,
+    "phase": 64,
+}
+COUNTS: t.Final = (
+    "status", "input_tokens", "output_tokens", "cached_tokens", "latency_ms",
+    "cost_prompt", "cost_completion", "cost_cached", "cost_total",
+)  # fmt: skip
+_SYNONYMS: t.Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+_LARGEST: t.Final = 2**63 - 1
+
+
+def columns(dimensions: Dimensions) -> dict[str, object]:
+    """The dimensions as columns of an event, without those that are None.
+
+    :raises InvalidUsageError: for an unknown name, a wrong type, a text too long for its
+        column, or two token vocabularies that disagree.
+    """
+    found = {name: value for name, value in dimensions.items() if value is not None}
+
+    if not found:
+        return {}
+
+    _merge_vocabularies(found)
+
+    for name, value in found.items():
+        if name in TEXTS:
+            _check_text(name, value)
+        elif name in COUNTS:
+            _check_count(name, value)
+        elif name != "extra" or not isinstance(value, c.Mapping):
+            raise InvalidUsageError(
+                f"{name}={value!r} is no dimension of usage. Nothing was booked. "
+                "Put facts of your own into extra={...}."
+            )
+
+    return found
+
+
+def _merge_vocabularies(found: dict[str, object]) -> None:
+    for synonym, name in _SYNONYMS.items():
+        if synonym not in found:
+            continue
+
+        value = found.pop(synonym)
+
+        if found.setdefault(name, value) != value:
+            raise InvalidUsageError(
+                f"{name}={found[name]!r} and {synonym}={value!r} count the same tokens and "
+                "differ. Nothing was booked. Pass one of them."
+            )
+
+    if "total_tokens" not in found:
+        return
+
+    total = found.pop("total_tokens")
+    _check_count("total_tokens", total)
+    parts = [found.get("input_tokens"), found.get("output_tokens")]
+
+    if None in parts:
+        extra = found.get("extra", {})
+
+        if isinstance(extra, c.Mapping):
+            found["extra"] = {**extra, "total_tokens": total}
+    elif sum(t.cast("list[int]", parts)) != total:
+        raise InvalidUsageError(
+            f"total_tokens={total!r} is not the sum of input and output tokens. "
+            "Nothing was booked. Leave it out, or correct the parts."
+        )
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or len(value) > TEXTS[name] or "\x00" in value:
+        raise InvalidUsageError(
+            f"{name} must be a text of at most {TEXTS[name]} characters, none of them NUL. "
+            "Nothing was booked."
+        )
+
+
+def _check_count(name: str, value: object) -> None:
+    largest = 999 if name == "status" else _LARGEST
+
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
+        raise InvalidUsageError(
+            f"{name}={value!r} must be a whole number from 0 to {largest}. Nothing was booked."
+        )

@@ -1,0 +1,128 @@
+"""Thresholds crossed and quotas exhausted: noted once, in the transaction that caused it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from .. import clock, database, outbox
+from ..models import UsageNotice
+from ..state import BillingState
+from .sheets import Slot, Slots
+
+#: Refusals one process remembers to have announced.
+_MOST_REMEMBERED: t.Final = 10_000
+
+
+def note_crossings(
+    connection: sa.Connection,
+    customer_id: int,
+    slots: Slots,
+    before: dict[str, int],
+    after: dict[str, int],
+) -> list[outbox.Written]:
+    """Write a notice and a signal for each threshold between two readings of the counters.
+
+    Each is written once per period, percent and limit, so a changed limit re-arms them.
+
+    :param before: bucket -> units used.
+    :returns: the signals, to be sent after the commit.
+    """
+    now = clock.now()
+    rows = [
+        {
+            "customer_id": customer_id,
+            "meter": slots.meter.key,
+            "bucket": slot.bucket.key,
+            "percent": percent,
+            "limit": slot.limit.included,
+            "used": after[slot.bucket.key],
+            "created_at": now,
+        }
+        for slot in slots.every
+        for percent in _crossed(slot, before[slot.bucket.key], after[slot.bucket.key])
+        if slot.bucket.holds(now)
+    ]
+
+    if not rows:
+        return []
+
+    inserted = connection.execute(
+        database.insert(connection, UsageNotice)
+        .values(rows)
+        .on_conflict_do_nothing(
+            index_elements=["customer_id", "meter", "bucket", "percent", "limit"]
+        )
+        .returning(UsageNotice.bucket, UsageNotice.percent)
+    ).all()
+    fresh = {(row.bucket, row.percent) for row in inserted}
+    by_key = {slot.bucket.key: slot for slot in slots.every}
+    return outbox.write(
+        connection,
+        [
+            _threshold_signal(row, by_key[str(row["bucket"])])
+            for row in rows
+            if (row["bucket"], row["percent"]) in fresh
+        ],
+    )
+
+
+def announce_refusal(
+    current: BillingState, connection: sa.Connection, customer_id: int, slot: Slot
+) -> list[outbox.Written]:
+    """Announce ``quota.exceeded``, once per period and limit."""
+    key = refusal_key(customer_id, slot)
+
+    if database.has_own_connection():  # else the host may roll the announcement back
+        remembered: set[str] = current.caches.setdefault("metering.refusals", set())
+
+        if len(remembered) >= _MOST_REMEMBERED:
+            remembered.clear()
+
+        remembered.add(key)
+
+    row = outbox.signal_row("quota.exceeded", customer_id=customer_id, key=key, body=_body(slot))
+    return outbox.write(connection, [row])
+
+
+def was_announced(current: BillingState, customer_id: int, slot: Slot) -> bool:
+    """Whether this process has announced this refusal before."""
+    return refusal_key(customer_id, slot) in current.caches.get("metering.refusals", ())
+
+
+def refusal_key(customer_id: int, slot: Slot) -> str:
+    """What makes a refusal the same as an earlier one: customer, meter, period and limit."""
+    return f"{customer_id}:{slot.limit.meter}:{slot.bucket.key}:{slot.limit.included}"
+
+
+def _crossed(slot: Slot, before: int, after: int) -> list[int]:
+    if slot.limit.included <= 0:
+        return []
+
+    return [
+        percent
+        for percent in sorted(slot.limit.thresholds)
+        if before * 100 < slot.limit.included * percent <= after * 100
+    ]
+
+
+def _threshold_signal(row: dict[str, object], slot: Slot) -> dict[str, object]:
+    customer_id = t.cast("int", row["customer_id"])
+    return outbox.signal_row(
+        "usage.threshold_reached",
+        customer_id=customer_id,
+        key=f"{refusal_key(customer_id, slot)}:{row['percent']}",
+        body={**_body(slot), "percent": row["percent"], "used": row["used"]},
+    )
+
+
+def _body(slot: Slot) -> dict[str, object]:
+    end = slot.bucket.end
+    return {
+        "meter": slot.limit.meter,
+        "bucket": slot.bucket.key,
+        "window": slot.limit.window,
+        "limit": slot.limit.included,
+        "resets_at": None if end is None else end.isoformat(),
+    }

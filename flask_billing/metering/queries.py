@@ -1,0 +1,64 @@
+"""Reading usage: for pages, fragments and the API, in one query however much was used."""
+
+from __future__ import annotations
+
+from .. import clock
+from ..models import Customer
+from ..state import state
+from . import store
+from .accounts import current_customer_id, current_member
+from .booking import find_meter, seed_unopened, tightest
+from .decision import Usage, usage_of
+from .sheets import Sheet, Slot, Slots, sheet_for
+
+
+def usage(meter: str, *, customer: Customer | None = None) -> Usage:
+    """How much of a meter is used in its current period.
+
+    Of several windows, the one nearest its limit.
+
+    :param customer: None is the signed-in owner's.
+    :raises InvalidUsageError: for an unknown meter.
+    """
+    current = state()
+    found = find_meter(current, meter)
+    sheet = _sheet(customer)
+    slots = sheet.for_meter(found, clock.now(), current_member(current))
+    seed_unopened(current, sheet, slots, current_member(current))
+    return _usage(slots, tightest(slots))
+
+
+def usages(customer: Customer | None = None) -> list[Usage]:
+    """Usage of every meter of the catalog, in its order, and in every window a limit has.
+
+    :param customer: None is the signed-in owner's.
+    """
+    current = state()
+    sheet = _sheet(customer)
+    member = current_member(current)
+    found = []
+
+    for meter in current.catalog.meters:
+        slots = sheet.for_meter(meter, clock.now(), member)
+        seed_unopened(current, sheet, slots, member)
+        found += [_usage(slots, slot) for slot in slots.every]
+
+    return found
+
+
+def _sheet(customer: Customer | None) -> Sheet:
+    current = state()
+    customer_id = customer.id if customer is not None else current_customer_id(current)
+    return store.persistently(lambda: sheet_for(current, customer_id, fresh=True))
+
+
+def _usage(slots: Slots, slot: Slot) -> Usage:
+    config = state().app.config
+    return usage_of(
+        slots.meter,
+        slot.limit,
+        slot.bucket,
+        slot.used,
+        slot.reserved,
+        (config["BILLING_METER_WARN_PERCENT"], config["BILLING_METER_CRITICAL_PERCENT"]),
+    )

@@ -1,0 +1,233 @@
+"""One query for all that a decision needs to know of a customer.
+
+Subscriptions, overrides, resets, the counters open now and the time of each meter's last event
+come back as rows of one shape, told apart by ``kind``. Pages ask often, so they ask once.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import typing as t
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from .. import access, clock
+from ..database import reading
+from ..errors import InvalidUsageError
+from ..models import (
+    Customer,
+    LimitOverride,
+    Subscription,
+    UsageCounter,
+    UsageEpoch,
+    UsageEvent,
+)
+from ..models.base import UTCDateTime
+from .buckets import Epoch
+from .limits import Facts, Override
+
+_TEXTS, _NUMBERS, _TIMES = 4, 3, 7
+_Row = sa.Row[tuple[t.Any, ...]]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Counter:
+    """A counter that is open: its stored period and how much was used and held."""
+
+    meter: str
+    bucket: str
+    used: int
+    reserved: int
+    start: datetime | None
+    end: datetime | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A customer's facts and counters, read at one moment.
+
+    :param last_events: meter -> time of its latest event, for meters that have any.
+    """
+
+    facts: Facts
+    counters: dict[tuple[str, str], Counter]
+    last_events: dict[str, datetime]
+
+
+def read_snapshot(customer_id: int, meters: c.Iterable[str]) -> Snapshot:
+    """Read a customer, past every cache.
+
+    :raises InvalidUsageError: where no such customer is committed.
+    """
+    rows: dict[str, list[_Row]] = {}
+
+    with reading() as connection:
+        for row in connection.execute(_query(customer_id, tuple(meters), clock.now())):
+            rows.setdefault(row.kind, []).append(row)
+
+    if "customer" not in rows:
+        raise InvalidUsageError(
+            f"There is no customer {customer_id}. Nothing was booked. Commit a new customer "
+            "before its usage, or let 'billing.customer_for(owner)' create it."
+        )
+
+    counters = [
+        Counter(row.text0, row.text1, row.number0, row.number1, row.time0, row.time1)
+        for row in rows.get("counter", ())
+    ]
+    return Snapshot(
+        _facts(customer_id, rows),
+        {(counter.meter, counter.bucket): counter for counter in counters},
+        {row.text0: row.time0 for row in rows.get("event", ()) if row.time0 is not None},
+    )
+
+
+def _facts(customer_id: int, rows: dict[str, list[_Row]]) -> Facts:
+    customer = rows["customer"][0]
+    found = access.decide([_subscription(row) for row in _newest(rows.get("subscription", []))])
+    live = found.subscription if found.allowed and found.reason != "free" else None
+    overrides = sorted(rows.get("override", ()), key=lambda row: -row.number0)
+    return Facts(
+        customer_id,
+        found.plan.key if found.plan else None,
+        found.trialing,
+        _anchor(live) or customer.time0,
+        _trial(live) if found.trialing else None,
+        customer.text0,
+        tuple(Override(row.text0, row.text1, row.number1) for row in overrides),
+        tuple(
+            (row.text0, row.text1, Epoch(row.number0, row.time0)) for row in rows.get("epoch", ())
+        ),
+    )
+
+
+def _query(customer_id: int, meters: tuple[str, ...], now: datetime) -> sa.CompoundSelect[t.Any]:
+    return sa.union_all(
+        _subscriptions(customer_id),
+        _row("customer", [Customer.timezone], times=[Customer.created_at]).where(
+            Customer.id == customer_id
+        ),
+        _overrides(customer_id, now),
+        _row(
+            "epoch",
+            [UsageEpoch.meter, UsageEpoch.window],
+            [UsageEpoch.epoch],
+            [UsageEpoch.starts_at],
+        ).where(UsageEpoch.customer_id == customer_id),
+        _counters(customer_id, now),
+        *(_last_event(customer_id, meter) for meter in meters),
+    )
+
+
+def _subscriptions(customer_id: int) -> sa.Select[t.Any]:
+    return _row(
+        "subscription",
+        [Subscription.status, Subscription.plan, Subscription.last_plan, Subscription.pause],
+        [Subscription.id],
+        [
+            Subscription.trial_start,
+            Subscription.trial_end,
+            Subscription.cancel_at,
+            Subscription.past_due_since,
+            Subscription.anchor,
+            Subscription.current_period_start,
+            Subscription.started_at,
+        ],
+    ).where(Subscription.customer_id == customer_id)
+
+
+def _overrides(customer_id: int, now: datetime) -> sa.Select[t.Any]:
+    return _row(
+        "override",
+        [LimitOverride.meter, LimitOverride.window],
+        [LimitOverride.id, LimitOverride.limit],
+    ).where(
+        LimitOverride.customer_id == customer_id,
+        LimitOverride.starts_at <= now,
+        sa.or_(LimitOverride.ends_at.is_(None), LimitOverride.ends_at > now),
+    )
+
+
+def _counters(customer_id: int, now: datetime) -> sa.Select[t.Any]:
+    return _row(
+        "counter",
+        [UsageCounter.meter, UsageCounter.bucket],
+        [UsageCounter.used, UsageCounter.reserved],
+        [UsageCounter.period_start, UsageCounter.period_end],
+    ).where(
+        UsageCounter.customer_id == customer_id,
+        sa.or_(UsageCounter.period_start.is_(None), UsageCounter.period_start <= now),
+        sa.or_(UsageCounter.period_end.is_(None), UsageCounter.period_end > now),
+    )
+
+
+def _last_event(customer_id: int, meter: str) -> sa.Select[t.Any]:
+    latest = (
+        sa.select(sa.func.max(UsageEvent.occurred_at))
+        .where(UsageEvent.customer_id == customer_id, UsageEvent.meter == meter)
+        .scalar_subquery()
+    )
+    return _row("event", [sa.literal(meter)], times=[latest])
+
+
+def _row(
+    kind: str,
+    texts: c.Sequence[t.Any],
+    numbers: c.Sequence[t.Any] = (),
+    times: c.Sequence[t.Any] = (),
+) -> sa.Select[t.Any]:
+    """A select of the common shape, padded with typed NULLs."""
+    return sa.select(
+        sa.literal(kind).label("kind"),
+        *_padded("text", texts, _TEXTS, sa.String()),
+        *_padded("number", numbers, _NUMBERS, sa.BigInteger()),
+        *_padded("time", times, _TIMES, UTCDateTime()),
+    )
+
+
+def _padded(
+    name: str, columns: c.Sequence[t.Any], width: int, kind: sa.types.TypeEngine[t.Any]
+) -> c.Iterator[sa.Label[t.Any]]:
+    for index in range(width):
+        column = columns[index] if index < len(columns) else sa.cast(sa.null(), kind)
+        yield sa.label(f"{name}{index}", sa.type_coerce(column, kind))
+
+
+def _newest(rows: list[_Row]) -> list[_Row]:
+    def age(row: _Row) -> tuple[float, int]:
+        return (row.time6.timestamp() if row.time6 else 0.0, row.number0)
+
+    return sorted(rows, key=age, reverse=True)
+
+
+def _subscription(row: _Row) -> Subscription:
+    return Subscription(
+        id=row.number0,
+        status=row.text0,
+        plan=row.text1,
+        last_plan=row.text2,
+        pause=row.text3,
+        trial_start=row.time0,
+        trial_end=row.time1,
+        cancel_at=row.time2,
+        past_due_since=row.time3,
+        anchor=row.time4,
+        current_period_start=row.time5,
+        started_at=row.time6,
+    )
+
+
+def _anchor(subscription: Subscription | None) -> datetime | None:
+    if subscription is None:
+        return None
+
+    return subscription.anchor or subscription.current_period_start or subscription.started_at
+
+
+def _trial(subscription: Subscription | None) -> tuple[datetime, datetime] | None:
+    if subscription is None or not subscription.trial_start or not subscription.trial_end:
+        return None
+
+    return subscription.trial_start, subscription.trial_end

@@ -1,0 +1,174 @@
+"""The limits in force, with the buckets open now: what one call is measured against.
+
+A customer's sheet is kept for ``BILLING_LIMIT_CACHE`` and then read again; a refusal reads it
+afresh at once, so an upgrade a second ago counts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+from datetime import datetime
+
+from ..catalog import Limit, Meter, Plan
+from ..state import BillingState, state
+from .buckets import Bucket
+from .reading import Snapshot, read_snapshot
+
+#: Beyond every counter, and far from what 64 bits hold.
+NO_CEILING: t.Final = 2**62
+#: Customers whose sheets one process keeps.
+_MOST_SHEETS: t.Final = 20_000
+
+
+@dataclasses.dataclass(slots=True)
+class Slot:
+    """One limit and its open bucket.
+
+    :param ceiling: most units, used and held, that the guard admits.
+    :param steps: usage at which a threshold is crossed, ascending.
+    """
+
+    limit: Limit
+    bucket: Bucket
+    ceiling: int
+    steps: tuple[int, ...]
+    #: What this process saw last in the counter. Advice: the guard decides.
+    used: int = 0
+    reserved: int = 0
+    #: Most units a call may reach without crossing the next threshold. Such a call needs no
+    #: look at notices; the others take the path that writes them.
+    step: int = 0
+
+    def saw(self, used: int, reserved: int) -> None:
+        """Remember a counter, and which threshold comes next."""
+        self.used, self.reserved = used, reserved
+        # Holds weigh on the guard but cross no threshold, so the step only ever comes early.
+        self.step = next((step - 1 for step in self.steps if step > used), NO_CEILING)
+
+
+@dataclasses.dataclass(slots=True)
+class Slots:
+    """The slots of one meter, and the counters among them that are still to be opened."""
+
+    meter: Meter
+    plan: Plan | None
+    every: tuple[Slot, ...]
+    unopened: list[Slot]
+
+    def hold(self, at: datetime) -> bool:
+        """Whether a moment lies in every bucket."""
+        return all(slot.bucket.holds(at) for slot in self.every)
+
+
+@dataclasses.dataclass(slots=True)
+class Sheet:
+    """What one process remembers of a customer's limits and counters."""
+
+    snapshot: Snapshot
+    fresh_until: float
+    slots: dict[tuple[str, str | None], Slots] = dataclasses.field(default_factory=dict)
+
+    def for_meter(self, meter: Meter, at: datetime, member: str | None) -> Slots:
+        """The slots of a meter at a moment, from memory while its buckets last."""
+        known = self.slots.get((meter.key, member))
+
+        if known is None or not known.hold(at):
+            known = _slots(self.snapshot, meter, at, member)
+            self.slots[meter.key, member] = known
+
+        return known
+
+
+def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -> Sheet:
+    """The customer's sheet, from memory unless too old or ``fresh`` is asked for."""
+    sheets: dict[int, Sheet] = current.caches.setdefault("metering.sheets", {})
+    known = sheets.get(customer_id)
+    now = time.monotonic()
+
+    if known is not None and not fresh and now < known.fresh_until:
+        return known
+
+    snapshot = read_snapshot(customer_id, [meter.key for meter in current.catalog.meters])
+    made = Sheet(snapshot, now + current.app.config["BILLING_LIMIT_CACHE"].total_seconds())
+
+    if len(sheets) >= _MOST_SHEETS:
+        sheets.clear()
+
+    sheets[customer_id] = made
+    return made
+
+
+def forget(customer_id: int) -> None:
+    """Let the next call read the customer's limits again."""
+    state().caches.get("metering.sheets", {}).pop(customer_id, None)
+
+
+def bucket_in(snapshot: Snapshot, limit: Limit, at: datetime, member: str | None) -> Bucket:
+    """The bucket of a limit. A period that is open keeps the bounds it was opened with.
+
+    So a new time zone waits for the next period.
+    """
+    owner = member if limit.scope == "member" else None
+    found = snapshot.facts.bucket(limit.window, limit.meter, at, owner)
+
+    if limit.window not in ("day", "week", "month"):
+        return found
+
+    for counter in snapshot.counters.values():
+        opened = Bucket(counter.bucket, counter.start, counter.end)
+
+        if (
+            counter.meter == limit.meter
+            and opened.holds(at)
+            and _family(counter.bucket) == _family(found.key)
+        ):
+            return opened
+
+    return found
+
+
+def _slots(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -> Slots:
+    catalog = state().catalog
+    every, unopened = [], []
+
+    for limit in snapshot.facts.limits(catalog, meter.key):
+        bucket = bucket_in(snapshot, limit, at, member)
+        slot = Slot(limit, bucket, ceiling_of(limit), steps_of(limit))
+        counter = snapshot.counters.get((meter.key, bucket.key))
+        every.append(slot)
+
+        if counter is None:
+            slot.saw(0, 0)
+            unopened.append(slot)
+        else:
+            slot.saw(counter.used, counter.reserved)
+
+    return Slots(meter, catalog.plan(snapshot.facts.plan), tuple(every), unopened)
+
+
+def _family(key: str) -> tuple[str, str]:
+    """Window, and reset and member marks, of a bucket's key."""
+    marks = key.find("#") if "#" in key else key.find("|")
+    return key[0], key[marks:] if marks >= 0 else ""
+
+
+def ceiling_of(limit: Limit) -> int:
+    """Most units a limit admits in one bucket."""
+    if limit.unlimited or limit.policy == "soft":
+        return NO_CEILING
+
+    if limit.policy == "overage":
+        cap = limit.overage_cap
+        return NO_CEILING if cap is None else limit.included + cap
+
+    return limit.included
+
+
+def steps_of(limit: Limit) -> tuple[int, ...]:
+    """The usage from which each threshold counts as crossed, ascending."""
+    if limit.included <= 0:
+        return ()
+
+    return tuple(sorted({-(-limit.included * percent // 100) for percent in limit.thresholds}))

@@ -1,0 +1,166 @@
+"""The database under the ledger: its driver's connection, its formats, and when to try again."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import contextlib
+import dataclasses
+import json
+import random
+import time
+import typing as t
+from datetime import UTC, date, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import DBAPIConnection
+
+from .. import database
+from ..state import BillingState, state
+
+Answer = t.TypeVar("Answer")
+
+#: SQLSTATEs after which the same transaction may well succeed: serialization, deadlock, lock.
+_TRANSIENT: t.Final = ("40001", "40P01", "55P03")
+_ATTEMPTS: t.Final = 6
+
+
+class StoreDownError(Exception):
+    """The usage tables cannot be reached. Each meter says what that means."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Formats:
+    """How this database's driver takes times, days and JSON."""
+
+    dialect: sa.Dialect
+    sqlite: bool
+
+    def time(self, value: datetime | None) -> object:
+        """A moment as stored in a time column."""
+        if value is None or not self.sqlite:
+            return value
+
+        return value.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+
+    def day(self, value: date) -> object:
+        """A day as stored in a date column."""
+        return value.isoformat() if self.sqlite else value
+
+    def json(self, value: c.Mapping[str, object]) -> str:
+        """A mapping as stored in a JSON column."""
+        return json.dumps(value)
+
+
+def formats(current: BillingState) -> Formats:
+    """The formats of the app's database."""
+    known: Formats | None = current.caches.get("metering.formats")
+
+    if known is None:
+        dialect = current.db.engine.dialect
+        known = Formats(dialect, dialect.name == "sqlite")
+        current.caches["metering.formats"] = known
+
+    return known
+
+
+def joins_session() -> bool:
+    """Whether usage has to be booked inside ``db.session`` just now."""
+    return not database.has_own_connection() or database.host_holds_write_lock()
+
+
+@contextlib.contextmanager
+def driver() -> c.Iterator[DBAPIConnection]:
+    """The pool's driver connection, in autocommit: one statement is one transaction."""
+    fairy = database.engine().raw_connection()
+    connection = fairy.dbapi_connection
+    assert connection is not None
+    toggled = hasattr(connection, "autocommit") and connection.autocommit is False
+
+    try:
+        if toggled:
+            connection.autocommit = True
+
+        yield connection
+    except BaseException:
+        if getattr(connection, "closed", False):
+            fairy.invalidate()
+            toggled = False
+
+        raise
+    finally:
+        if toggled:
+            connection.autocommit = False
+
+        fairy.close()
+
+
+def persistently(attempt: c.Callable[[], Answer]) -> Answer:
+    """Run a whole transaction, again where it met another one by bad luck.
+
+    :raises StoreDownError: where the database cannot be reached, or stays locked.
+    """
+    started = time.monotonic()
+
+    for count in range(1, _ATTEMPTS + 1):
+        try:
+            return attempt()
+        except Exception as error:
+            original = getattr(error, "orig", None) or error
+
+            if not isinstance(original, (sa.exc.TimeoutError, driver_error("Error"))):
+                raise
+
+            if joins_session() and not _unreachable(original):
+                raise
+
+            if not (_transient(original) or _lost(original)):
+                if _unreachable(original):
+                    raise StoreDownError(type(original).__name__) from error
+
+                raise
+
+            if count == _ATTEMPTS or time.monotonic() - started > _patience():
+                raise StoreDownError(type(original).__name__) from error
+
+        time.sleep(random.uniform(0, 0.002 * 2**count))  # noqa: S311  (jitter, no secret)
+
+    raise AssertionError("the last attempt returns or raises")
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """PostgreSQL's error code, by whichever driver."""
+    return getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+
+
+def driver_error(name: str) -> type[Exception]:
+    """The driver's exception class of that name, as ``IntegrityError``."""
+    found: type[Exception] = getattr(state().db.engine.dialect.loaded_dbapi, name)
+    return found
+
+
+def _transient(error: BaseException) -> bool:
+    return sqlstate(error) in _TRANSIENT or "is locked" in str(error)
+
+
+def _lost(error: BaseException) -> bool:
+    """Whether a pooled connection turned out dead, so that a fresh one may answer.
+
+    The booking may have happened. Its key makes a repetition safe.
+    """
+    if (sqlstate(error) or "").startswith(("57P", "08")):
+        return True
+
+    text = str(error).lower()
+    return "connection" in text and any(word in text for word in ("closed", "lost", "terminat"))
+
+
+def _unreachable(error: BaseException) -> bool:
+    return isinstance(
+        error,
+        (sa.exc.TimeoutError, driver_error("OperationalError"), driver_error("InterfaceError")),
+    )
+
+
+def _patience() -> float:
+    timeout = state().app.config["BILLING_SQLITE_BUSY_TIMEOUT"]
+    return float(timeout.total_seconds())
