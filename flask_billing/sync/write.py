@@ -321,6 +321,7 @@ def _before_statement() -> sa.Select[t.Any]:
             *subscription,
             *invoice,
         )
+        .select_from(Customer)
         .outerjoin(Subscription, Subscription.stripe_id == sa.bindparam("subscription"))
         .outerjoin(Invoice, Invoice.stripe_id == sa.bindparam("invoice"))
         .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
