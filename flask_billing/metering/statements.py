@@ -7,25 +7,29 @@ read before the update nor a sub-select keeps two processes from both fitting.
 # ruff: noqa: S608  (only names of columns are put in; values are parameters)
 from __future__ import annotations
 
-import collections.abc as c
 import dataclasses
 import functools
 import typing as t
 
 import sqlalchemy as sa
 
-Parameters = c.Mapping[str, object]
+from .dimensions import COUNTS
+
 Bound = dict[str, object] | tuple[object, ...]
 
 #: Dimensions that a daily sum is kept apart by; the empty text stands for none.
 _ROLLUP_KEYS: t.Final = ("provider", "model", "endpoint", "member")
 _ROLLUP_SUMS: t.Final = ("input_tokens", "output_tokens", "cached_tokens", "cost_total")
 
+_TIMES: t.Final = (
+    "occurred_at", "recorded_at", "period_start", "period_end", "sum_from", "sum_to"
+)  # fmt: skip
+_NUMBERS: t.Final = ("customer_id", "quantity", "events", "room", *COUNTS)
 _EVENTS: t.Final = (
     "SELECT SUM(e.quantity) FROM billing_usage_event AS e "
     "WHERE e.customer_id = :customer_id AND e.meter = :meter "
     "AND e.occurred_at >= :sum_from AND e.occurred_at < :sum_to "
-    "AND (CAST(:member AS VARCHAR) IS NULL OR e.member = :member)"
+    "AND (:member IS NULL OR e.member = :member)"
 )
 
 
@@ -191,6 +195,21 @@ def _is_postgresql(dialect: sa.Dialect) -> bool:
 
 
 def _compiled(sql: str, dialect: sa.Dialect) -> Statement:
-    compiled = t.cast("sa.engine.interfaces.Compiled", sa.text(sql).compile(dialect=dialect))
+    """Bind the parameters with their types, which PostgreSQL could not all deduce."""
+    text = sa.text(sql)
+    typed = [sa.bindparam(name, type_=_type(name)) for name in text._bindparams]
+    compiled = text.bindparams(*typed).compile(dialect=dialect)
     order: list[str] | None = getattr(compiled, "positiontup", None)
     return Statement(str(compiled), None if order is None else tuple(order))
+
+
+def _type(name: str) -> sa.types.TypeEngine[t.Any]:
+    stem = name.rstrip("0123456789")
+
+    if stem in _TIMES:
+        return sa.DateTime(timezone=True)
+
+    if stem in _NUMBERS:
+        return sa.BigInteger()
+
+    return sa.Date() if stem == "day" else sa.String()
