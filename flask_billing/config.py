@@ -137,8 +137,12 @@ def is_live(app: Flask) -> bool:
 def _unknown_key(key: str) -> str:
     import difflib
 
-    close = difflib.get_close_matches(key, DEFAULTS, n=1)
-    hint = f"Did you mean {close[0]}?" if close else "See docs/configuration.md for the keys."
+    # Without the prefix, which makes any two keys look alike.
+    names = [known.removeprefix("BILLING_") for known in DEFAULTS]
+    close = difflib.get_close_matches(key.removeprefix("BILLING_"), names, n=1)
+    hint = (
+        f"Did you mean BILLING_{close[0]}?" if close else "See docs/configuration.md for the keys."
+    )
     return f"{key} is not a setting of Flask-Billing. {hint}"
 
 
