@@ -91,17 +91,17 @@ def _walk(account: Account, node: Any, parts: list[str], path: str) -> None:
     if not isinstance(node, dict):
         return
     name, rest = parts[0], parts[1:]
-    if name not in node or (node.get("object"), name) in _ON_REQUEST:
-        field = _ON_REQUEST.get((node.get("object", ""), name))
-        if field is not None:
-            if not isinstance(node.get(name), dict | list):
-                node[name] = field(account, node)
-        elif name not in _REFERENCES or "object" in node:
-            if node.get("deleted") or name in _REFERENCES:
-                return
-            raise _refused(path)
-        else:
+    field = _ON_REQUEST.get((node.get("object", ""), name))
+    if field is not None:
+        if not isinstance(node.get(name), dict | list):
+            node[name] = field(account, node)
+        if rest and node[name] is not None:
+            _walk(account, node[name], rest, path)
+        return
+    if name not in node:
+        if node.get("deleted") or (name in _REFERENCES and "object" not in node):
             return
+        raise _refused(path)
     value = node[name]
     if isinstance(value, list):
         node[name] = value = [_resolved(account, entry, name, path) for entry in value]

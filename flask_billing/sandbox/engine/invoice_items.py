@@ -58,13 +58,12 @@ def new_invoice_item(
     """A one-time amount on the customer's next invoice."""
     object_id = new_id("ii")
     start, end = period or (account.now, account.now)
-    details = None
-    if price is not None:
-        details = {
-            "price_details": {"price": price["id"], "product": price["product"]},
-            "type": "price_details",
-            "unit_amount_decimal": price["unit_amount_decimal"],
-        }
+    price = price or _price_of_amount(account, amount, currency)
+    details = {
+        "price_details": {"price": price["id"], "product": price["product"]},
+        "type": "price_details",
+        "unit_amount_decimal": price["unit_amount_decimal"],
+    }
     return account.add(
         {
             "id": object_id,
@@ -103,6 +102,13 @@ def new_invoice_item(
             },
         }
     )
+
+
+def _price_of_amount(account: Account, amount: int, currency: str) -> Body:
+    """The price Stripe makes up for a bare amount: archived, and used again."""
+    from flask_billing.sandbox.resources.prices import price_of_amount
+
+    return price_of_amount(account, amount, currency)
 
 
 def one_time(account: Account, entries: list[Body], customer: Body) -> list[Body]:

@@ -30,17 +30,37 @@ def create(account: Account, call: Call) -> Body:
 def inline_price(account: Account, data: Body, param: str) -> Body:
     """The price made from ``price_data``."""
     product = account.require("product", data.get("product"), param=f"{param}[product]")
-    return new_price(account, {**data, "_inline": True}, product)
+    return new_price(account, data, product)
+
+
+def price_of_amount(account: Account, amount: int, currency: str) -> Body:
+    """The archived price behind an invoice item that names an amount only."""
+    where = [("$._.made_up", True), ("$.unit_amount", amount), ("$.currency", currency)]
+    for known in account.find("price", where=where):
+        return known
+    price = _price_body(account, {"currency": currency, "unit_amount": amount}, new_id("prod"))
+    price["active"] = False
+    price["_"]["made_up"] = True
+    return account.add(price)
 
 
 def new_price(account: Account, params: Body, product: Body) -> Body:
     """A price from its parameters."""
+    price = _price_body(account, params, product["id"])
+    if params.get("lookup_key"):
+        _take_lookup_key(account, price, params)
+    account.add(price)
+    account.emit("price.created", price)
+    return price
+
+
+def _price_body(account: Account, params: Body, product_id: str) -> Body:
     recurring = _recurring(account, params.get("recurring"))
     amount, exact = _amounts(params)
     currency = str(params["currency"]).lower()
     if not (len(currency) == 3 and currency.isalpha()):
         raise invalid(f"Invalid currency: {currency}.", "currency")
-    price: Body = {
+    return {
         "id": new_id("price"),
         "object": "price",
         "active": params.get("active", True),
@@ -52,7 +72,7 @@ def new_price(account: Account, params: Body, product: Body) -> Body:
         "lookup_key": None,
         "metadata": fields.new_metadata(params),
         "nickname": params.get("nickname"),
-        "product": product["id"],
+        "product": product_id,
         "recurring": recurring,
         "tax_behavior": params.get("tax_behavior", "unspecified"),
         "tiers_mode": params.get("tiers_mode"),
@@ -62,11 +82,6 @@ def new_price(account: Account, params: Body, product: Body) -> Body:
         "unit_amount_decimal": exact,
         "_": {"tiers": _tiers(params)},
     }
-    if params.get("lookup_key"):
-        _take_lookup_key(account, price, params)
-    account.add(price)
-    account.emit("price.created", price)
-    return price
 
 
 def _recurring(account: Account, asked: Body | None) -> Body | None:
