@@ -42,6 +42,8 @@ def stripe() -> ResponseReturnValue:
         log.warning("Refused a webhook: %s", error)
         return {"error": str(error)}, error.status
 
+    # What the host began before this request must not hold our commits back.
+    state().db.session.commit()
     outcome = webhooks.receive(event, body)
     return {"outcome": outcome}, 500 if outcome == "failed" else 200
 
@@ -53,8 +55,12 @@ def _body() -> bytes:
     if (request.content_length or 0) > limit:
         raise too_large
 
-    # The length may be missing or a lie, so no more than one byte too many is ever read.
-    body: bytes = request.stream.read(limit + 1)
+    # The length may be missing or a lie, so no more than one byte too many is ever read. A
+    # server may hand a body over in pieces.
+    body = b""
+
+    while len(body) <= limit and (piece := request.stream.read(limit + 1 - len(body))):
+        body += piece
 
     if len(body) > limit:
         raise too_large

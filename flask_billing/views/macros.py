@@ -1,0 +1,147 @@
+"""What templates of the host may call: meters, banner, badge, paywall, toasts, links.
+
+They are Jinja globals, all named ``billing_...``; docs/pages.md shows each. For somebody who
+is not signed in, those about a customer are empty.
+"""
+
+from __future__ import annotations
+
+import collections.abc as c
+import typing as t
+
+from flask import g, render_template
+from markupsafe import Markup
+
+from .. import translation
+from ..state import state
+from . import (
+    account_rows,
+    badges,
+    banners,
+    csrf,
+    gates,
+    meter_views,
+    root,
+    toasts,
+)
+from .visitor import find_visitor
+
+
+def billing_head() -> Markup:
+    """Stylesheet and scripts, for the head of a host's page that uses any of the others."""
+    return billing_styles() + billing_scripts()
+
+
+def billing_styles() -> Markup:
+    """The stylesheet, once a page."""
+    return _once("_styles.html")
+
+
+def billing_scripts() -> Markup:
+    """The scripts, once a page: htmx, unless the host brings it, and our own."""
+    return _once("_scripts.html")
+
+
+def billing_toasts() -> Markup:
+    """The place for short notes, once a page, with those that wait."""
+    return _once("_toasts.html", toasts=toasts.take())
+
+
+def billing_meter(key: str) -> Markup:
+    """One meter, kept up to date by polling.
+
+    :raises KeyError: for a meter the catalog does not have.
+    """
+    state().catalog.meter(key)
+    visitor = find_visitor()
+
+    if visitor is None:
+        return Markup()
+
+    shown = meter_views.meter_of(visitor.customer, visitor.plan, key)
+    return _component("_live_meter.html", meter=shown, version=meter_views.version([shown]))
+
+
+def billing_banner() -> Markup:
+    """The banner of the plan's state: a failed payment, a coming end."""
+    visitor = find_visitor()
+
+    if visitor is None:
+        return Markup()
+
+    live = visitor.live
+    found = banners.banner(
+        visitor,
+        account_rows.pending_change(live) if live is not None else None,
+        account_rows.default_payment_method(visitor.customer, visitor.access.subscription),
+    )
+    return Markup() if found is None else _component("_banner.html", banner=found)
+
+
+def billing_plan_badge() -> Markup:
+    """The plan's name with its state."""
+    visitor = find_visitor()
+
+    if visitor is None:
+        return Markup()
+
+    return _component("_plan_badge.html", badge=badges.badge(visitor), visitor=visitor)
+
+
+def billing_paywall(feature: str) -> Markup:
+    """The way to a feature for those whose plan does not include it; empty for the others.
+
+    So a template can say ``{% if billing_paywall("sso") %}...``, and show what it returns.
+
+    :raises ConfigError: for a feature no plan has.
+    """
+    visitor = find_visitor()
+
+    if visitor is not None and gates.has_feature(visitor, feature):
+        return Markup()
+
+    return _component(
+        "_paywall.html",
+        subject=gates.feature_name(feature),
+        suggested_plan=gates.plan_with(feature),
+        visitor=visitor,
+    )
+
+
+def billing_footer_links() -> Markup:
+    """Links to plans, billing and usage, for a host's footer."""
+    return _component("_footer_links.html", visitor=find_visitor())
+
+
+#: Name in templates -> function.
+GLOBALS: t.Final[dict[str, c.Callable[..., Markup]]] = {
+    "billing_root": root.attributes,
+    "billing_csrf_field": csrf.field,
+    "billing_head": billing_head,
+    "billing_styles": billing_styles,
+    "billing_scripts": billing_scripts,
+    "billing_toasts": billing_toasts,
+    "billing_meter": billing_meter,
+    "billing_banner": billing_banner,
+    "billing_plan_badge": billing_plan_badge,
+    "billing_paywall": billing_paywall,
+    "billing_footer_links": billing_footer_links,
+}
+
+
+def _once(template: str, **context: object) -> Markup:
+    shown: set[str] = g.setdefault("billing_shown", set())
+
+    if template in shown:
+        return Markup()
+
+    shown.add(template)
+    return Markup(render_template(f"billing/{template}", **context))  # noqa: S704
+
+
+def _component(template: str, **context: object) -> Markup:
+    """A fragment in a root of its own, apart from the host's styles and htmx settings."""
+    inner = Markup(render_template(f"billing/{template}", **context))  # noqa: S704
+    return Markup('<div {} dir="{}">{}</div>').format(
+        root.attributes(), translation.text_direction(), inner
+    )

@@ -1,0 +1,178 @@
+"""What people see when something could not be done: what happened, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Blueprint, Response, jsonify, request, url_for
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden, NotFound, UnprocessableEntity
+
+from .. import negotiation
+from ..checkout import CheckoutNotFoundError
+from ..errors import (
+    AlreadySubscribedError,
+    CardDeclinedError,
+    NotSignedInError,
+    StripeError,
+    UnknownPlanError,
+)
+from ..translation import gettext as _
+from . import fragments, visitor
+
+log = logging.getLogger("flask_billing.views")
+
+
+def add_to(billing: Blueprint) -> None:
+    """Answer the errors of all our views."""
+    billing.register_error_handler(NotSignedInError, _not_signed_in)
+    billing.register_error_handler(UnknownPlanError, _unknown_plan)
+    billing.register_error_handler(CheckoutNotFoundError, _not_found)
+    billing.register_error_handler(NotFound, _not_found)
+    billing.register_error_handler(Forbidden, _forbidden)
+    billing.register_error_handler(UnprocessableEntity, _unprocessable)
+    billing.register_error_handler(AlreadySubscribedError, _already_subscribed)
+    billing.register_error_handler(CardDeclinedError, _declined)
+    billing.register_error_handler(StripeError, _stripe_down)
+
+
+def problem(
+    status: int,
+    title: str,
+    text: str,
+    *,
+    code: str,
+    url: str | None = None,
+    label: str | None = None,
+) -> Response:
+    """The answer to something that could not be done, as page, alert or JSON.
+
+    In a fragment it is an alert beside what is shown, which stays as it is.
+
+    :param url: where the one way out leads, named by ``label``.
+    """
+    if request.blueprint == "billing.api":
+        return json_problem(status, title, text, code=code)
+
+    answer = fragments.show(
+        "billing/problem.html",
+        "billing/_problem.html",
+        status=status,
+        title=title,
+        text=text,
+        url=url,
+        label=label,
+    )
+
+    if negotiation.wants_fragment():
+        answer.headers["HX-Reswap"] = "none"
+
+    return answer
+
+
+def json_problem(status: int, title: str, detail: str, *, code: str, **members: object) -> Response:
+    """An ``application/problem+json`` answer (RFC 9457)."""
+    answer = jsonify(
+        type="about:blank", title=title, status=status, detail=detail, code=code, **members
+    )
+    answer.status_code = status
+    answer.content_type = "application/problem+json"
+    return answer
+
+
+def _not_signed_in(error: NotSignedInError) -> ResponseReturnValue:
+    if request.blueprint == "billing.api":
+        return json_problem(
+            401, _("Not signed in"), _("Sign in to read this."), code="not_signed_in"
+        )
+
+    return visitor.ask_to_sign_in()
+
+
+def _unknown_plan(error: UnknownPlanError) -> Response:
+    return problem(
+        404,
+        _("That plan isn't available"),
+        _("Nothing was charged. The plans page lists what there is."),
+        code="unknown_plan",
+        url=url_for("billing.plans"),
+        label=_("See plans"),
+    )
+
+
+def _not_found(error: Exception) -> Response:
+    return problem(
+        404,
+        _("There is nothing here"),
+        _("The address is wrong, or what it showed belongs to another account."),
+        code="not_found",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
+    )
+
+
+def _forbidden(error: Forbidden) -> Response:
+    return problem(
+        403,
+        _("Only an admin can change billing"),
+        _("Nothing was changed. Ask an admin of your account."),
+        code="forbidden",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
+    )
+
+
+def _unprocessable(error: UnprocessableEntity) -> Response:
+    return problem(
+        422,
+        _("Something in the form doesn't fit"),
+        error.description or "",
+        code="invalid",
+        url=url_for("billing.plans"),
+        label=_("See plans"),
+    )
+
+
+def _already_subscribed(error: AlreadySubscribedError) -> Response:
+    return problem(
+        409,
+        _("You already have a plan"),
+        _("Nothing was charged. Your plan and when it renews are on the billing page."),
+        code="already_subscribed",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
+    )
+
+
+def _declined(error: CardDeclinedError) -> Response:
+    return problem(
+        402,
+        _("Your card was declined"),
+        f"{error.for_people} {_('Nothing was charged.')}",
+        code="card_declined",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
+    )
+
+
+def _stripe_down(error: StripeError) -> Response:
+    log.error("A page could not reach Stripe: %s (%s)", type(error).__name__, error.code)
+
+    if request.endpoint == "billing.checkout.create":
+        return problem(
+            503,
+            _("We couldn't start checkout"),
+            _("You haven't been charged. Try again."),
+            code="payment_provider_unavailable",
+            url=url_for("billing.plans"),
+            label=_("Back to the plans"),
+        )
+
+    return problem(
+        503,
+        _("We can't reach our payment provider"),
+        _("Nothing was changed. Try again in a moment."),
+        code="payment_provider_unavailable",
+        url=request.url if request.method == "GET" else url_for("billing.overview"),
+        label=_("Try again"),
+    )

@@ -1,0 +1,54 @@
+"""A refusal for lack of quota, in words."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ..state import state
+from ..translation import gettext as _
+from . import formatting
+
+if t.TYPE_CHECKING:
+    from ..metering import Usage
+
+
+@dataclasses.dataclass(frozen=True)
+class QuotaWords:
+    """A sentence for what happened, and one for what comes next."""
+
+    heading: str
+    text: str
+
+
+def words(usage: Usage) -> QuotaWords:
+    """What to say to someone who ran out of a meter."""
+    meter = state().catalog.meter(usage.meter)
+
+    if not usage.included:
+        return QuotaWords(
+            _("%(meter)s aren't part of your plan", meter=meter.name),
+            _("Nothing was used or charged."),
+        )
+
+    limit = formatting.exact(formatting.in_units(usage.limit or 0, meter))
+    heading = _(
+        "You've reached your limit of %(limit)s %(meter)s", limit=limit, meter=_inner(meter.name)
+    )
+
+    if usage.resets_at is None:
+        return QuotaWords(heading, _("This was a one-time allowance. Nothing was charged."))
+
+    return QuotaWords(
+        heading,
+        _(
+            "Nothing was charged. It starts anew %(relative)s (%(moment)s).",
+            relative=formatting.until(usage.resets_at),
+            moment=formatting.short_moment(usage.resets_at),
+        ),
+    )
+
+
+def _inner(name: str) -> str:
+    """A meter's name inside a sentence; abbreviations keep their capitals."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]

@@ -1,0 +1,62 @@
+"""The usage page and the meter fragments that open pages poll."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, abort, request
+from flask.typing import ResponseReturnValue
+
+from ..state import state
+from . import fragments, meter_views
+from .overview import SHOWN
+from .visitor import require_visitor
+
+bp = Blueprint("usage", __name__)
+
+
+@bp.get("/usage")
+def index() -> ResponseReturnValue:
+    """Every meter of the customer."""
+    visitor = require_visitor()
+    meters = meter_views.views_of(visitor.customer, visitor.plan)
+    return fragments.show(
+        "billing/usage.html",
+        visitor=visitor,
+        meters=meters,
+        version=meter_views.version(meters),
+        all_meters=True,
+    )
+
+
+@bp.get("/meters")
+def meters() -> ResponseReturnValue:
+    """The meters of the overview, or with ``?all=1`` those of the usage page.
+
+    204 while nothing shown differs from version ``?v=``.
+    """
+    visitor = require_visitor()
+    every = request.args.get("all") == "1"
+    found = meter_views.views_of(visitor.customer, visitor.plan)
+    shown = found if every else found[:SHOWN]
+    version = meter_views.version(shown)
+
+    if request.args.get("v") == version:
+        return Response(status=204)
+
+    return fragments.show("billing/_meters.html", meters=shown, version=version, all_meters=every)
+
+
+@bp.get("/meters/<key>")
+def meter(key: str) -> ResponseReturnValue:
+    """One meter, as ``billing_meter(key)`` puts it into a host's page; 204 likewise."""
+    visitor = require_visitor()
+
+    if all(known.key != key for known in state().catalog.meters):
+        abort(404)
+
+    shown = meter_views.meter_of(visitor.customer, visitor.plan, key)
+    version = meter_views.version([shown])
+
+    if request.args.get("v") == version:
+        return Response(status=204)
+
+    return fragments.show("billing/_live_meter.html", meter=shown, version=version)

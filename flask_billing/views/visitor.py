@@ -1,0 +1,106 @@
+"""Who looks at the page, and what they have: read once per request."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from flask import current_app, g, request, url_for
+from flask.typing import ResponseReturnValue
+
+from .. import negotiation
+from ..access import Access, decide, subscriptions_of
+from ..catalog import Plan
+from ..customers import find_current_customer
+from ..errors import NotSignedInError
+from ..models import ENDED, Customer, Subscription
+from ..state import state
+from . import fragments
+from .redirects import is_local_path
+
+
+@dataclasses.dataclass(frozen=True)
+class Visitor:
+    """The signed-in customer and their access.
+
+    :param had_trial: whether their one trial began, whatever became of it.
+    """
+
+    customer: Customer
+    access: Access
+    had_trial: bool
+
+    @property
+    def live(self) -> Subscription | None:
+        """The subscription that runs, paid or not; a checkout would be a second one."""
+        found = self.access.subscription
+        return found if found is not None and found.status not in ENDED else None
+
+    @property
+    def plan(self) -> Plan | None:
+        """The plan they have: of the live subscription, else the free one."""
+        if self.live is not None:
+            return state().catalog.plan(self.live.plan or self.live.last_plan)
+
+        return self.access.plan
+
+    @property
+    def can_manage(self) -> bool:
+        """Whether the member may change the plan."""
+        hook = state().hooks.can_manage_billing
+        return hook is None or bool(hook())
+
+
+def find_visitor() -> Visitor | None:
+    """Who looks, or None where nobody is signed in."""
+    if "billing_visitor" not in g:
+        customer = find_current_customer()
+        g.billing_visitor = None if customer is None else _visitor(customer)
+
+    found: Visitor | None = g.billing_visitor
+    return found
+
+
+def require_visitor() -> Visitor:
+    """Who looks.
+
+    :raises NotSignedInError: answered by :func:`ask_to_sign_in`.
+    """
+    found = find_visitor()
+
+    if found is None:
+        raise NotSignedInError
+
+    return found
+
+
+def ask_to_sign_in(error: NotSignedInError | None = None) -> ResponseReturnValue:
+    """Send people to the host's sign-in page and back; 401 where the host named none."""
+    return sign_in_and_return(_page_in_view())
+
+
+def sign_in_and_return(path: str) -> ResponseReturnValue:
+    """Send people to the host's sign-in page, which finds ``path`` in ``?next=``."""
+    endpoint: str | None = current_app.config["BILLING_LOGIN_ENDPOINT"]
+
+    if endpoint is not None:
+        return fragments.go(url_for(endpoint, next=path))
+
+    return fragments.show("billing/signed_out.html", "billing/_signed_out.html", status=401)
+
+
+def _visitor(customer: Customer) -> Visitor:
+    subscriptions = subscriptions_of(customer.id)
+    had_trial = any(subscription.trial_start is not None for subscription in subscriptions)
+    return Visitor(customer, decide(subscriptions), had_trial)
+
+
+def _page_in_view() -> str:
+    """The page to come back to: this one, or the one a fragment or form belongs to."""
+    if request.method == "GET" and not negotiation.wants_fragment():
+        path = request.root_path + request.path
+        return f"{path}?{request.query_string.decode()}" if request.query_string else path
+
+    current = request.headers.get("HX-Current-URL", "")
+    own = f"{request.scheme}://{request.host}/"
+    path = "/" + current.removeprefix(own) if current.startswith(own) else ""
+    return path if is_local_path(path) else url_for("billing.overview")
