@@ -1,31 +1,49 @@
 # make demo   the example app on http://127.0.0.1:$(PORT)
 # make test   the whole test suite, with the browser, PostgreSQL and Redis it needs
 # make check  format, lint and types
+# make revision MESSAGE="..."  a revision for what changed in the models
 PORT ?= 5000
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test check format
+.PHONY: demo test check format schema revision
+.DELETE_ON_ERROR:
 
-$(VENV)/.installed: pyproject.toml setup.cfg
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --editable ".[test,dev]"
+	$(PIP) install --upgrade pip
+
+# What the demo needs, and then what the tests need.
+$(VENV)/.installed: pyproject.toml setup.cfg | $(BIN)/python
+	$(PIP) install --editable .
 	touch $@
+
+$(VENV)/.installed-all: pyproject.toml setup.cfg | $(BIN)/python
+	$(PIP) install --editable ".[test,dev]"
+	touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
 	$(BIN)/flask --app example_app run --port $(PORT)
 
-test: $(VENV)/.installed
+test: $(VENV)/.installed-all
 	BIN=$(BIN) sh tests/ensure_browser.sh
 	$(BIN)/python -m pytest
 
-check: $(VENV)/.installed
+check: $(VENV)/.installed-all
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: $(VENV)/.installed
+format: $(VENV)/.installed-all
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: $(VENV)/.installed
+	$(BIN)/python -m flask_billing.catalog_schema > flask_billing/catalog.schema.json
+
+revision: $(VENV)/.installed-all
+	$(BIN)/python -m tests.new_revision "$(MESSAGE)"

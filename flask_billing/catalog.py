@@ -32,13 +32,14 @@ def _whole(value: object) -> object:
     return value
 
 
-Whole = t.Annotated[int, p.BeforeValidator(_whole)]
-Count = t.Annotated[Whole, p.Field(ge=0)]
+WHOLE: t.Final = p.BeforeValidator(_whole)
+Whole = t.Annotated[int, WHOLE]
+Count = t.Annotated[int, p.Field(ge=0), WHOLE]
 #: A key is part of URLs, metadata and Stripe lookup keys, so it is kept plain.
 Key = t.Annotated[str, p.StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Currency = t.Annotated[str, p.StringConstraints(pattern=r"^[A-Za-z]{3}$", to_lower=True)]
 Text = t.Annotated[str, p.StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-Percent = t.Annotated[Whole, p.Field(ge=1, le=1000)]
+Percent = t.Annotated[int, p.Field(ge=1, le=1000), WHOLE]
 
 
 class Part(p.BaseModel):
@@ -55,7 +56,7 @@ class Meter(Part):
     #: Singular word for one unit, shown in texts: "token".
     unit: Text = "unit"
     #: Smallest units in one shown unit, for meters kept finer than they are shown.
-    scale: t.Annotated[Whole, p.Field(ge=1)] = 1
+    scale: t.Annotated[int, p.Field(ge=1), WHOLE] = 1
     aggregation: t.Literal["sum", "count"] = "sum"
     #: Event name of the Stripe Billing Meter, where usage is billed by Stripe.
     stripe_event: str | None = None
@@ -69,7 +70,7 @@ class Limit(Part):
 
     meter: Key
     #: Smallest units per window; -1 is unlimited, 0 is not included.
-    included: t.Annotated[Whole, p.Field(ge=UNLIMITED)]
+    included: t.Annotated[int, p.Field(ge=UNLIMITED), WHOLE]
     window: Window = "billing_period"
     scope: t.Literal["customer", "member"] = "customer"
     policy: Policy = "hard"
@@ -114,8 +115,8 @@ class Feature(Part):
 class Seats(Part):
     """Bounds of a plan that is sold per seat."""
 
-    min: t.Annotated[Whole, p.Field(ge=1)] = 1
-    max: t.Annotated[Whole, p.Field(ge=1)] | None = None
+    min: t.Annotated[int, p.Field(ge=1), WHOLE] = 1
+    max: t.Annotated[int, p.Field(ge=1), WHOLE] | None = None
 
 
 class Plan(Part):
@@ -127,7 +128,7 @@ class Plan(Part):
     #: Higher is more. Decides upgrade from downgrade, and which of two live plans counts.
     rank: Whole = 0
     features: tuple[Feature, ...] = ()
-    trial_days: t.Annotated[Whole, p.Field(ge=0, le=730)] = 0
+    trial_days: t.Annotated[int, p.Field(ge=0, le=730), WHOLE] = 0
     #: Kept by those who have it, hidden from everybody else.
     archived: bool = False
     #: Marked on the plans page as the one most people want.
@@ -187,11 +188,11 @@ class Offer(Part):
 
     key: Key
     kind: t.Literal["discount", "pause", "plan", "trial_extension", "contact"]
-    percent_off: t.Annotated[Whole, p.Field(ge=1, le=100)] | None = None
-    amount_off: t.Annotated[Whole, p.Field(ge=1)] | None = None
+    percent_off: t.Annotated[int, p.Field(ge=1, le=100), WHOLE] | None = None
+    amount_off: t.Annotated[int, p.Field(ge=1), WHOLE] | None = None
     currency: Currency | None = None
-    months: t.Annotated[Whole, p.Field(ge=1, le=24)] | None = None
-    days: t.Annotated[Whole, p.Field(ge=1, le=90)] | None = None
+    months: t.Annotated[int, p.Field(ge=1, le=24), WHOLE] | None = None
+    days: t.Annotated[int, p.Field(ge=1, le=90), WHOLE] | None = None
     plan: Key | None = None
     reasons: tuple[str, ...] = ()
     plans: tuple[Key, ...] = ()

@@ -34,7 +34,7 @@ class Account:
     name: str | None = None
 
 
-class User(UserMixin):  # type: ignore[misc]  (Flask-Login is not typed)
+class User(UserMixin):  # type: ignore[misc]
     """A Flask-Login user."""
 
     def __init__(self, user_id: int) -> None:
