@@ -126,6 +126,11 @@ class Webhooks:
             self._thread.start()
         self._wake.set()
 
+    @property
+    def held(self) -> bool:
+        """Is everything kept back?"""
+        return self._held
+
     def hold(self) -> None:
         """Keep everything back until `release`."""
         self._held = True

@@ -132,14 +132,12 @@ def test_the_payment_behind_an_invoice_looks_as_recorded(
         {"payment": {"type": "payment_intent", "payment_intent": intent_id}, "status": "paid"}
     )
     assert differences(recorded(cassette, 7), plain(payments)) == []
-    assert differences(
-        recorded(cassette, 8), plain(client.v1.invoices.retrieve(invoice["id"]))
-    ) == []
+    assert (
+        differences(recorded(cassette, 8), plain(client.v1.invoices.retrieve(invoice["id"]))) == []
+    )
 
 
-def test_a_swap_billed_at_once_looks_as_recorded(
-    client: stripe.StripeClient, shop: Shop
-) -> None:
+def test_a_swap_billed_at_once_looks_as_recorded(client: stripe.StripeClient, shop: Shop) -> None:
     subscription = client.v1.subscriptions.retrieve(shop.subscribe())
     updated = client.v1.subscriptions.update(
         subscription.id,
@@ -202,11 +200,7 @@ def test_a_checkout_session_looks_as_recorded(
             "customer": shop.customer(),
             "success_url": "http://localhost:3000/?id={CHECKOUT_SESSION_ID}",
             "cancel_url": "http://localhost:3000/?id={CHECKOUT_SESSION_ID}",
-            **(
-                {"line_items": [{"price": price, "quantity": 1}]}
-                if price
-                else {"currency": "usd"}
-            ),
+            **({"line_items": [{"price": price, "quantity": 1}]} if price else {"currency": "usd"}),
         }
     )
     assert differences(recorded(cassette, 2), plain(session)) == []

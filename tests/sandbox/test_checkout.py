@@ -1,0 +1,228 @@
+"""Checkout Sessions and what a person does on them."""
+
+from __future__ import annotations
+
+import pytest
+import stripe
+
+from flask_billing.sandbox import CardDeclinedError, Sandbox
+
+from .conftest import Shop
+
+
+def test_a_paid_session_starts_the_subscription(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    customer = shop.customer(card=None)
+    session = shop.checkout(
+        customer,
+        client_reference_id="team:7",
+        subscription_data={"metadata": {"plan": "pro"}},
+    )
+    outcome = sandbox.checkout(session).pay("4242 4242 4242 4242")
+    assert outcome.redirect == f"https://app.example/done?session={session}"
+    done = client.v1.checkout.sessions.retrieve(session, {"expand": ["subscription"]})
+    assert (done.status, done.payment_status, done.url) == ("complete", "paid", None)
+    assert done.client_reference_id == "team:7"
+    subscription = done.subscription
+    assert isinstance(subscription, stripe.Subscription)
+    assert subscription.status == "active"
+    assert subscription.metadata.to_dict() == {"plan": "pro"}
+    assert subscription.default_payment_method is not None
+    retrieved = client.v1.customers.retrieve(customer)
+    assert retrieved.invoice_settings is not None
+    assert retrieved.invoice_settings.default_payment_method is None
+
+
+def test_the_completion_is_the_last_event(shop: Shop, sandbox: Sandbox) -> None:
+    sandbox.checkout(shop.checkout(shop.customer(card=None))).pay()
+    types = [event["type"] for event in sandbox.events()]
+    assert types[types.index("payment_method.attached") :] == [
+        "payment_method.attached",
+        "customer.subscription.created",
+        "customer.updated",
+        "invoice.created",
+        "payment_intent.created",
+        "invoice.finalized",
+        "charge.succeeded",
+        "payment_intent.succeeded",
+        "invoice_payment.paid",
+        "invoice.updated",
+        "invoice.paid",
+        "invoice.payment_succeeded",
+        "checkout.session.completed",
+    ]
+    created = sandbox.events("customer.subscription.created")[0]["data"]["object"]
+    assert created["status"] == "active"
+    assert sandbox.events("checkout.session.completed")[0]["request"]["id"] is None
+
+
+@pytest.mark.parametrize(
+    ("card", "code"),
+    [
+        ("4000000000000002", "card_declined"),
+        ("4000000000009995", "card_declined"),
+        ("4000000000000069", "expired_card"),
+        ("4242424242424241", "incorrect_number"),
+        ("4000000000000341", "card_declined"),
+        ("4000000000000127", "incorrect_cvc"),
+        ("4111111111111111", "card_declined"),
+    ],
+)
+def test_a_refused_card_leaves_the_session_open(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, card: str, code: str
+) -> None:
+    customer = shop.customer(card=None)
+    session = shop.checkout(customer)
+    with pytest.raises(CardDeclinedError) as caught:
+        sandbox.checkout(session).pay(card)
+    assert caught.value.code == code
+    assert client.v1.checkout.sessions.retrieve(session).status == "open"
+    assert client.v1.subscriptions.list({"customer": customer, "status": "all"}).data == []
+    assert sandbox.checkout(session).pay().status == "complete"
+
+
+def test_three_d_secure(client: stripe.StripeClient, shop: Shop, sandbox: Sandbox) -> None:
+    customer = shop.customer(card=None)
+    person = sandbox.checkout(shop.checkout(customer))
+    assert person.pay("4000002760003184").status == "challenge"
+    assert client.v1.subscriptions.list({"customer": customer}).data == []
+    with pytest.raises(CardDeclinedError, match="unable to authenticate"):
+        person.authenticate(success=False)
+    assert person.pay("4000002760003184").status == "challenge"
+    assert person.authenticate().status == "complete"
+    assert client.v1.subscriptions.list({"customer": customer}).data[0].status == "active"
+
+
+def test_a_challenged_card_may_be_declined_after_it(shop: Shop, sandbox: Sandbox) -> None:
+    person = sandbox.checkout(shop.checkout(shop.customer(card=None)))
+    assert person.pay("4000008400001629").status == "challenge"
+    with pytest.raises(CardDeclinedError):
+        person.authenticate()
+
+
+def test_a_trial_costs_nothing_now(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(shop.customer(card=None), subscription_data={"trial_period_days": 14})
+    assert client.v1.checkout.sessions.retrieve(session).amount_total == 0
+    sandbox.checkout(session).pay("4000000000000341")
+    done = client.v1.checkout.sessions.retrieve(session, {"expand": ["subscription", "invoice"]})
+    assert done.payment_status == "no_payment_required"
+    assert done.subscription.status == "trialing"  # type: ignore[union-attr]
+    assert done.invoice.total == 0  # type: ignore[union-attr]
+
+
+def test_a_new_customer_is_made_when_there_is_none(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(None, customer_email="grace@example.com")
+    sandbox.checkout(session).pay(email="grace@example.com")
+    customer = client.v1.checkout.sessions.retrieve(session).customer
+    assert client.v1.customers.retrieve(str(customer)).email == "grace@example.com"
+
+
+def test_a_promotion_code_lowers_the_price(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    coupon = client.v1.coupons.create(
+        {"percent_off": 20, "duration": "repeating", "duration_in_months": 3}
+    )
+    client.v1.promotion_codes.create(
+        {"promotion": {"type": "coupon", "coupon": coupon.id}, "code": "SAVE20"}
+    )
+    session = shop.checkout(shop.customer(card=None), allow_promotion_codes=True)
+    sandbox.checkout(session).pay(promotion_code="save20")
+    done = client.v1.checkout.sessions.retrieve(session, {"expand": ["subscription", "invoice"]})
+    assert done.amount_total == done.invoice.total == 2000  # type: ignore[union-attr]
+    assert len(done.subscription.discounts) == 1  # type: ignore[union-attr]
+
+
+def test_setup_saves_a_card_and_sets_no_default(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    customer = shop.customer(card=None)
+    session = client.v1.checkout.sessions.create(
+        {
+            "mode": "setup",
+            "customer": customer,
+            "currency": "usd",
+            "success_url": "https://app.example/",
+        }
+    )
+    person = sandbox.checkout(session.id)
+    assert person.pay("4000002500003155").status == "challenge"
+    person.authenticate()
+    done = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["setup_intent"]})
+    card = done.setup_intent.payment_method  # type: ignore[union-attr]
+    assert client.v1.payment_methods.retrieve(str(card)).customer == customer
+
+
+def test_payment_mode_charges_once(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    price = client.v1.prices.create(
+        {"product": shop.product, "currency": "usd", "unit_amount": 1500}
+    )
+    session = client.v1.checkout.sessions.create(
+        {
+            "mode": "payment",
+            "customer": shop.customer(card=None),
+            "line_items": [{"price": price.id, "quantity": 2}],
+            "success_url": "https://app.example/",
+        }
+    )
+    sandbox.checkout(session.id).pay()
+    done = client.v1.checkout.sessions.retrieve(session.id, {"expand": ["payment_intent"]})
+    assert done.payment_intent.amount_received == 3000  # type: ignore[union-attr]
+
+
+def test_an_expired_session_cannot_be_paid(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(shop.customer(card=None))
+    client.v1.checkout.sessions.expire(session)
+    with pytest.raises(stripe.InvalidRequestError, match="has a status of `expired`"):
+        client.v1.checkout.sessions.expire(session)
+    later = shop.checkout(shop.customer(card=None))
+    sandbox.clock.advance(hours=25)
+    assert client.v1.checkout.sessions.retrieve(later).status == "expired"
+    assert len(sandbox.events("checkout.session.expired")) == 2
+    listed = client.v1.checkout.sessions.list({"status": "expired"})
+    assert {one.id for one in listed.data} == {session, later}
+
+
+def test_an_abandoned_session_stays_open(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(shop.customer(card=None))
+    assert sandbox.checkout(session).abandon().redirect == "https://app.example/pricing"
+    assert client.v1.checkout.sessions.retrieve(session).status == "open"
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"line_items": []}, "line_items"),
+        ({"mode": "payment"}, "passed a recurring price"),
+        ({"discounts": [{"coupon": "x"}], "allow_promotion_codes": True}, "only specify one"),
+        ({"customer_email": "a@b.c"}, "only specify one"),
+        ({"expires_at": 1}, "expires_at"),
+        ({"payment_method_types": ["card"]}, "unknown parameter: payment_method_types"),
+        ({"success_url": None}, "success_url"),
+    ],
+)
+def test_sessions_that_make_no_sense(shop: Shop, more: dict[str, object], message: str) -> None:
+    customer = shop.customer(card=None)
+    with pytest.raises(stripe.InvalidRequestError, match=message):
+        shop.checkout(customer, **more)
+
+
+def test_line_items_are_listed(client: stripe.StripeClient, shop: Shop) -> None:
+    session = shop.checkout(shop.customer(card=None))
+    lines = client.v1.checkout.sessions.line_items.list(session)
+    assert lines.data[0].price is not None
+    assert (lines.data[0].description, lines.data[0].price.id) == ("Pro", shop.month)
+    expanded = client.v1.checkout.sessions.retrieve(session, {"expand": ["line_items"]})
+    assert expanded.line_items is not None
+    assert expanded.line_items.data[0].amount_total == 2500
