@@ -39,6 +39,8 @@ Count = t.Annotated[int, p.Field(ge=0), WHOLE]
 Key = t.Annotated[str, p.StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
 Currency = t.Annotated[str, p.StringConstraints(pattern=r"^[A-Za-z]{3}$", to_lower=True)]
 Text = t.Annotated[str, p.StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+#: Rendered as a link, so nothing that runs: no ``javascript:``.
+Link = t.Annotated[str, p.StringConstraints(pattern=r"^(https?://|mailto:|/)", max_length=500)]
 Percent = t.Annotated[int, p.Field(ge=1, le=1000), WHOLE]
 
 
@@ -57,9 +59,11 @@ class Meter(Part):
     unit: Text = "unit"
     #: Smallest units in one shown unit, for meters kept finer than they are shown.
     scale: t.Annotated[int, p.Field(ge=1), WHOLE] = 1
+    #: Whether quantities add up, or each event counts one.
     aggregation: t.Literal["sum", "count"] = "sum"
     #: Event name of the Stripe Billing Meter, where usage is billed by Stripe.
     stripe_event: str | None = None
+    #: Names of what usage is broken down by, beside the built-in ones.
     dimensions: tuple[str, ...] = ()
     #: What a request meets while the usage store is down: "open" goes on, "closed" answers 503.
     on_error: t.Literal["open", "closed"] = "open"
@@ -68,17 +72,23 @@ class Meter(Part):
 class Limit(Part):
     """How much of a meter a plan includes in one window."""
 
+    #: Key of the meter.
     meter: Key
     #: Smallest units per window; -1 is unlimited, 0 is not included.
     included: t.Annotated[int, p.Field(ge=UNLIMITED), WHOLE]
+    #: What the amount is for; "lifetime" is given once and never renewed.
     window: Window = "billing_period"
+    #: Whether the customer has it as a whole, or each member.
     scope: t.Literal["customer", "member"] = "customer"
+    #: What happens beyond it: refused, allowed, allowed and billed, or taken from credits.
     policy: Policy = "hard"
     #: Price of one unit beyond the included ones, in millionths of the currency's minor unit.
     overage_rate: Count | None = None
-    #: Most units beyond the included ones; None is no cap.
+    #: Most units beyond the included ones; without it there is no cap.
     overage_cap: Count | None = None
+    #: Percent at which a notice is given.
     thresholds: tuple[Percent, ...] = (80, 95, 100)
+    #: Whether what is left is added to the next window.
     rollover: bool = False
 
     @property
@@ -94,6 +104,7 @@ class Price(Part):
     #: Minor units. May be left out where ``stripe_price`` or ``lookup_key`` names a price that
     #: was made at Stripe.
     amount: Count | None = None
+    #: Three letters; the catalog's where left out.
     currency: Currency | None = None
     #: Id of a price made at Stripe, which push checks and never creates.
     stripe_price: t.Annotated[str, p.StringConstraints(min_length=1, max_length=255)] | None = None
@@ -101,14 +112,17 @@ class Price(Part):
     lookup_key: t.Annotated[str, p.StringConstraints(min_length=1, max_length=200)] | None = None
     #: Stripe price ids this price had before; subscriptions on them keep the plan.
     former: tuple[str, ...] = ()
+    #: Whether the amount holds the tax.
     tax_behavior: t.Literal["inclusive", "exclusive", "unspecified"] = "unspecified"
 
 
 class Feature(Part):
-    """A line of the feature list. ``key`` makes it one that ``requires_feature`` can ask for."""
+    """A line of the feature list."""
 
     text: Text
+    #: A line that is not included is shown crossed out.
     included: bool = True
+    #: What "requires_feature" asks for.
     key: Key | None = None
 
 
@@ -124,22 +138,26 @@ class Plan(Part):
 
     key: Key
     name: Text
-    description: str = ""
+    #: A line below the name.
+    description: t.Annotated[str, p.StringConstraints(max_length=500)] = ""
     #: Higher is more. Decides upgrade from downgrade, and which of two live plans counts.
     rank: Whole = 0
     features: tuple[Feature, ...] = ()
+    #: Days of trial for an owner who never had one.
     trial_days: t.Annotated[int, p.Field(ge=0, le=730), WHOLE] = 0
     #: Kept by those who have it, hidden from everybody else.
     archived: bool = False
     #: Marked on the plans page as the one most people want.
     highlight: bool = False
-    #: URL of "Talk to us" for a plan without a public price.
-    contact: str | None = None
+    #: URL or mailto address of "Talk to us", for a plan without a public price.
+    contact: Link | None = None
     prices: tuple[Price, ...] = ()
     limits: tuple[Limit, ...] = ()
     #: Limits that hold while the plan is on trial, instead of ``limits``.
     trial_limits: tuple[Limit, ...] | None = None
+    #: Makes the plan one that is sold per seat; prices are then for one seat.
     seats: Seats | None = None
+    #: Stripe's tax code of the product, as "txcd_10103001".
     tax_code: str | None = None
 
     @p.field_validator("features", mode="before")
@@ -188,24 +206,38 @@ class Offer(Part):
 
     key: Key
     kind: t.Literal["discount", "pause", "plan", "trial_extension", "contact"]
+    #: Percent of a discount.
     percent_off: t.Annotated[int, p.Field(ge=1, le=100), WHOLE] | None = None
+    #: Minor units of a discount.
     amount_off: t.Annotated[int, p.Field(ge=1), WHOLE] | None = None
+    #: Of "amount_off"; the catalog's where left out.
     currency: Currency | None = None
+    #: How long a discount or pause lasts. A yearly plan gets the discount on one renewal.
     months: t.Annotated[int, p.Field(ge=1, le=24), WHOLE] | None = None
+    #: How much longer a trial gets.
     days: t.Annotated[int, p.Field(ge=1, le=90), WHOLE] | None = None
+    #: The plan that is offered instead.
     plan: Key | None = None
+    #: Reasons for leaving that it answers; empty is any.
     reasons: tuple[str, ...] = ()
+    #: Plans it is offered on; empty is any.
     plans: tuple[Key, ...] = ()
+    #: Days after taking it until it is offered again.
     cooldown_days: Count = 180
-    title: str | None = None
+    #: Headline, instead of one made from the terms.
+    title: Text | None = None
 
 
 class Catalog(Part):
     """Everything that is sold. Build one with :meth:`load`, or in Python by these names."""
 
+    #: Of prices and discounts that name none.
     currency: Currency = "usd"
+    #: What is counted, by key.
     meters: tuple[Meter, ...] = ()
+    #: What is sold, by key.
     plans: tuple[Plan, ...]
+    #: Retention offers, the first that fits is shown.
     offers: tuple[Offer, ...] = ()
     #: Limits of a customer who has no plan at all, in a catalog without a free one.
     default_limits: tuple[Limit, ...] = ()

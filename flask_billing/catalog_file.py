@@ -190,6 +190,8 @@ def _sentence(detail: ErrorDetails) -> str:
             return str(detail["ctx"]["error"])
         case "string_pattern_mismatch" if detail["loc"][-1] == "currency":
             return f"{detail['input']!r} is not a currency; write three letters, as 'usd'"
+        case "string_pattern_mismatch" if detail["loc"][-1] == "contact":
+            return f"{detail['input']!r} is not a link; begin with https://, mailto: or /"
         case "string_pattern_mismatch":
             return (
                 f"{detail['input']!r} is not a key; use up to 40 lower-case letters, digits, "

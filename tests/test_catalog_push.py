@@ -17,7 +17,7 @@ from flask_billing.models import StripePrice
 from flask_billing.sandbox import Sandbox
 from flask_billing.stripe_gateway import gateway
 
-from .host import Host
+from .host import CATALOGS, Host
 
 MakeApp = c.Callable[..., Host]
 
@@ -132,6 +132,51 @@ def test_a_dry_run_and_diff_show_what_a_push_would_do(make_app: MakeApp, sandbox
     assert run(host, "push").output == dry.output
 
 
+@pytest.mark.parametrize("name", ["single", "five", "runs", "trial", "ladder"])
+def test_catalogs_of_every_kind_are_pushed_once(make_app: MakeApp, name: str) -> None:
+    host = make_app(catalog=CATALOGS / f"{name}.toml")
+
+    assert run(host, "push").exit_code == 0
+    assert run(host, "diff").output == "Stripe is in line with the catalog.\n"
+    sold = [price for plan in host.state.catalog.plans for price in plan.prices]
+    assert len(at_stripe(host, "/v1/prices", active=True)) == len(sold)
+    assert len(host.rows(StripePrice, current=True)) == len(sold)
+
+
+def test_a_catalog_of_prices_from_the_environment_needs_no_push(
+    make_app: MakeApp, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for plan, amount in (("ESSENTIEL", 1900), ("PRO", 4900), ("MAX", 14_900)):
+        price = made_by_hand(sandbox, amount, "eur")
+        monkeypatch.setenv(f"STRIPE_PRICE_ID_{plan}", price)
+
+    host = make_app(catalog=CATALOGS / "one_shot.toml", sandbox=sandbox)
+
+    assert run(host, "diff").exit_code == 0
+    assert run(host, "push").output == "Stripe is in line with the catalog.\n"
+    rows = host.rows(StripePrice)
+    assert [(row.plan, row.amount) for row in rows] == [
+        ("essentiel", 1900),
+        ("pro", 4900),
+        ("max", 14_900),
+    ]
+
+
+def made_by_hand(sandbox: Sandbox, amount: int, currency: str = "usd") -> str:
+    """The id of a monthly price that somebody made in Stripe's dashboard."""
+    client = sandbox.client()
+    product = client.v1.products.create({"name": "Made by hand"})
+    price = client.v1.prices.create(
+        {
+            "product": product.id,
+            "currency": currency,
+            "unit_amount": amount,
+            "recurring": {"interval": "month"},
+        }
+    )
+    return price.id
+
+
 def test_another_amount_is_another_price_and_the_old_one_is_archived(
     pushed: Host, make_app: MakeApp, sandbox: Sandbox
 ) -> None:
@@ -179,19 +224,10 @@ def test_another_name_updates_the_product_and_keeps_the_prices(
 def test_a_price_made_at_stripe_is_checked_and_not_created(
     make_app: MakeApp, sandbox: Sandbox
 ) -> None:
-    client = sandbox.client()
-    product = client.v1.products.create({"name": "Made by hand"})
-    price = client.v1.prices.create(
-        {
-            "product": product.id,
-            "currency": "usd",
-            "unit_amount": 9900,
-            "recurring": {"interval": "month"},
-        }
-    )
+    price = made_by_hand(sandbox, 9900)
 
     def host(**terms: object) -> Host:
-        prices = [{"interval": "month", "stripe_price": price.id, **terms}]
+        prices = [{"interval": "month", "stripe_price": price, **terms}]
         return make_app(
             catalog={"plans": {"pro": {"name": "Pro", "prices": prices}}}, sandbox=sandbox
         )
@@ -201,7 +237,7 @@ def test_a_price_made_at_stripe_is_checked_and_not_created(
     assert run(host(), "push").exit_code == 0
     assert len(at_stripe(agreeing, "/v1/prices")) == 1
     (row,) = agreeing.rows(StripePrice)
-    assert (row.stripe_id, row.plan, row.interval, row.amount) == (price.id, "pro", "month", 9900)
+    assert (row.stripe_id, row.plan, row.interval, row.amount) == (price, "pro", "month", 9900)
 
     refused = run(host(amount=4900, interval="year"), "push")
     assert refused.exit_code == 1
