@@ -171,7 +171,7 @@ def _limited() -> c.Iterator[Contender]:
     try:
         yield Contender(app)
     finally:
-        server.shutdown(save=False, now=True)
+        server.shutdown(nosave=True)
 
 
 def _environ() -> dict[str, object]:

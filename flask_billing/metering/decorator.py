@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
+import inspect
 import json
 import typing as t
 
@@ -36,6 +37,8 @@ def metered(meter: str, quantity: Cost = 1) -> c.Callable[[View], View]:
     """
 
     def decorate(view: View) -> View:
+        waits = inspect.iscoroutinefunction(view)
+
         @functools.wraps(view)
         def counted(*args: t.Any, **kwargs: t.Any) -> t.Any:
             cost = quantity if isinstance(quantity, int) else quantity()
@@ -44,7 +47,8 @@ def metered(meter: str, quantity: Cost = 1) -> c.Callable[[View], View]:
             after_this_request(call.answered)
 
             try:
-                return current_app.ensure_sync(view)(*args, **kwargs)
+                call_view = current_app.ensure_sync(view) if waits else view
+                return call_view(*args, **kwargs)
             except QuotaExceeded:
                 call.take_back(429)
                 raise
@@ -76,8 +80,9 @@ class _Call:
         elif response.status_code != _EXPECTED:
             self._keep_status(response.status_code)
 
-        for name, value in rate_limit_headers(self._decision.status):
-            response.headers.setdefault(name, value)
+        if "RateLimit-Limit" not in response.headers:  # the tighter quota may have been told
+            for name, value in rate_limit_headers(self._decision.status):
+                response.headers.add(name, value)
 
         if "HTTP_HX_REQUEST" in request.environ:
             announce(response)

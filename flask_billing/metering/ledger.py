@@ -92,7 +92,7 @@ def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: 
     booking = statements.booking(form.dialect, len(rooms), tuple(entry.columns), keyed=entry.keyed)
     parameters = _parameters(form, slots, entry, rooms)
     attempt = _sqlite_booking if form.sqlite else _postgresql_booking
-    result = store.persistently(lambda: attempt(booking, parameters, len(rooms)))
+    result = store.persistently(lambda: attempt(current, booking, parameters, len(rooms)))
     _remember(slots, result.counters)
     return result
 
@@ -183,7 +183,7 @@ def write_status(
             with database.savepoint() as connection:
                 connection.exec_driver_sql(statement.sql, bound)
         else:
-            with store.driver() as driver:
+            with store.Driver(current) as driver:
                 driver.cursor().execute(statement.sql, bound)
 
     store.persistently(attempt)
@@ -219,13 +219,15 @@ def read_seed(
 
 
 def _sqlite_booking(
-    booking: statements.Booking, parameters: dict[str, object], buckets: int
+    current: BillingState,
+    booking: statements.Booking,
+    parameters: dict[str, object],
+    buckets: int,
 ) -> Result:
     event, counter, rollup = booking.event, booking.counter, booking.rollup
 
-    with store.driver() as driver:
+    with store.Driver(current) as driver:
         cursor = driver.cursor()
-        # Leaving without COMMIT rolls back: the pool does it with every connection it gets.
         cursor.execute("BEGIN IMMEDIATE")
         cursor.execute(event.sql, event.bind(parameters))
 
@@ -244,13 +246,16 @@ def _sqlite_booking(
 
 
 def _postgresql_booking(
-    booking: statements.Booking, parameters: dict[str, object], buckets: int
+    current: BillingState,
+    booking: statements.Booking,
+    parameters: dict[str, object],
+    buckets: int,
 ) -> Result:
     at_once = booking.at_once
     assert at_once is not None
 
     try:
-        with store.driver() as driver:
+        with store.Driver(current) as driver:
             cursor = driver.cursor()
             cursor.execute(at_once.sql, at_once.bind(parameters))
             return Result(Outcome.BOOKED, _counters(cursor.fetchall()))
