@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -159,7 +159,7 @@ class Webhooks:
         made: list[tuple[str, int]] = []
         tried: set[int] = set()
         while not self._held:
-            waiting = [row for row in self._claim(any_time=True) if row[0] not in tried]
+            waiting = self._claim(any_time=True, but_not=tried)
             if not waiting:
                 break
             tried.update(row[0] for row in waiting)
@@ -241,7 +241,9 @@ class Webhooks:
                     continue
                 self._send(row)
 
-    def _claim(self, *, any_time: bool) -> list[tuple[int, str, str, str, int]]:
+    def _claim(
+        self, *, any_time: bool, but_not: Container[int] = ()
+    ) -> list[tuple[int, str, str, str, int]]:
         """Take waiting deliveries that this process can make, so that nobody else does."""
         now = time.time()
         with self._turn, self._room.store.transaction() as connection:
@@ -251,7 +253,9 @@ class Webhooks:
                 " OR (state = 'sending' AND at < ?) ORDER BY seq",
                 (any_time, now, now - _LEASE_SECONDS),
             ).fetchall()
-            mine = [row for row in rows if self._reaches(connection, row[3])]
+            mine = [
+                row for row in rows if row[0] not in but_not and self._reaches(connection, row[3])
+            ]
             connection.executemany(
                 "UPDATE deliveries SET state = 'sending', at = ? WHERE seq = ?",
                 [(now, row[0]) for row in mine],

@@ -183,7 +183,8 @@ def test_a_payment_intent_is_confirmed_on_the_banks_page(
     )
     assert subscription.status == "incomplete"
     payments = subscription.latest_invoice.payments  # type: ignore[union-attr]
-    intent = client.v1.payment_intents.retrieve(payments.data[0].payment.payment_intent)  # type: ignore[union-attr]
+    assert payments is not None
+    intent = client.v1.payment_intents.retrieve(str(payments.data[0].payment.payment_intent))
     address = f"/3ds/{intent.id}"
     assert browser.get(address + "?client_secret=wrong").status_code == 404
     assert browser.get(f"{address}?client_secret={intent.client_secret}").status_code == 200

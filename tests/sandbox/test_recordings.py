@@ -196,7 +196,7 @@ def test_a_checkout_session_looks_as_recorded(
     price = {"payment": once.id, "subscription": shop.month}.get(mode)
     session = client.v1.checkout.sessions.create(
         {
-            "mode": mode,  # type: ignore[typeddict-item]
+            "mode": mode,
             "customer": shop.customer(),
             "success_url": "http://localhost:3000/?id={CHECKOUT_SESSION_ID}",
             "cancel_url": "http://localhost:3000/?id={CHECKOUT_SESSION_ID}",

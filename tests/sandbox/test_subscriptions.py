@@ -171,13 +171,13 @@ def test_an_upgrade_is_previewed_and_charged_the_same(
     item = subscription["items"].data[0].id
     sandbox.clock.advance(days=14)
     date = NOW + 14 * 86_400
-    change: t.Any = {
+    change: stripe.params.SubscriptionUpdateParams = {
         "items": [{"id": item, "price": shop.team}],
         "proration_behavior": "always_invoice",
         "proration_date": date,
     }
     preview = client.v1.invoices.create_preview(
-        {"subscription": subscription.id, "subscription_details": change}
+        {"subscription": subscription.id, "subscription_details": t.cast(t.Any, change)}
     )
     assert preview.id is not None
     assert preview.id.startswith("upcoming_in_")
@@ -259,7 +259,7 @@ def test_a_failed_upgrade_waits_or_is_refused(
     subscription = client.v1.subscriptions.retrieve(shop.subscribe(customer))
     bad = client.v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
     client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": bad.id}})
-    change: t.Any = {
+    change: stripe.params.SubscriptionUpdateParams = {
         "items": [{"id": subscription["items"].data[0].id, "price": shop.team}],
         "proration_behavior": "always_invoice",
     }
