@@ -20,7 +20,7 @@ LAYERS: t.Final = (
         "catalog", "catalog_file", "catalog_rules", "catalog_schema",
     },
     {"models", "outbox", "state", "database", "owners"},
-    {"stripe_gateway", "stripe_objects", "decline_reasons", "translation"},
+    {"stripe_gateway", "stripe_objects", "decline_reasons", "translation", "negotiation"},
     {"sync", "access", "metering", "customers"},
     {
         "checkout", "subscriptions", "retention", "payment_methods", "invoices",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import configparser
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+
+import flask_billing
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "flask_billing"
@@ -113,3 +117,20 @@ def test_the_sdist_can_be_built_again(built: Path) -> None:
         names = {name.partition("/")[2] for name in archive.getnames()}
 
     assert {"pyproject.toml", "setup.cfg", "migrations/env.py", "README.md"} <= names
+
+
+def test_every_dependency_is_documented_with_its_bound() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"].values()
+    required = {*project["dependencies"], *(item for extra in extras for item in extra)}
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    rows = re.findall(r"`([^`]+)` \| `(>=[^`]+)`", text)
+
+    assert {f"{name}{bound}" for name, bound in rows} == required
+
+
+def test_the_change_log_has_this_version() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+
+    assert f"\n## {version}" in (ROOT / "CHANGES.md").read_text()
+    assert flask_billing.__version__ == version

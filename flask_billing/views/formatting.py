@@ -1,13 +1,13 @@
-"""Numbers, money and times as the reader's language writes them."""
+"""Numbers, money and times as the reader's language writes them.
+
+Babel is imported at the first use: its tables would double the time an app takes to start.
+"""
 
 from __future__ import annotations
 
 import typing as t
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
-
-from babel.dates import format_date, format_skeleton, format_time, get_timezone
-from babel.numbers import format_decimal
 
 from .. import clock, money
 from ..catalog import Meter
@@ -33,6 +33,8 @@ def compact(number: int | Decimal) -> str:
 
 def exact(number: int | Decimal) -> str:
     """The figure in full, with the language's separators."""
+    from babel.numbers import format_decimal
+
     return format_decimal(number, locale=locale(), decimal_quantization=False)
 
 
@@ -48,11 +50,15 @@ def price(amount: int, currency: str, *, drop_zeros: bool = False) -> str:
 
 def day(moment: datetime, timezone: str | None = None) -> str:
     """The date: ``Dec 1, 2026``."""
+    from babel.dates import format_date
+
     return format_date(moment.astimezone(_zone(timezone)), "medium", locale=locale())
 
 
 def short_moment(moment: datetime, timezone: str | None = None) -> str:
     """Day and time with the zone: ``Dec 1, 00:00 UTC``."""
+    from babel.dates import format_skeleton, format_time
+
     zone = _zone(timezone)
     local = moment.astimezone(zone)
     date = format_skeleton("MMMd", local, zone, locale=locale())
@@ -84,6 +90,8 @@ def interval_short(interval: str) -> str:
 
 
 def _zone(name: str | None) -> tzinfo:
+    from babel.dates import get_timezone
+
     if name is None:
         return UTC
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from babel import Locale
 from flask import Flask
 from jinja2 import Template
 
@@ -36,4 +35,6 @@ def provide(
 
 def language() -> str:
     """The page's language, as ``<html lang>`` wants it."""
+    from babel import Locale
+
     return str(Locale.parse(translation.locale()).language)
