@@ -167,7 +167,8 @@
   addEventListener("load", () => {
     const form = find(`${ROOT} [data-fb-submit-once] form`);
     const [visit] = performance.getEntriesByType("navigation");
-    if (form && visit?.type === "navigate") form.requestSubmit();
+    /* htmx takes the form over in a timer of its own, which has to come first. */
+    if (form && visit?.type === "navigate") setTimeout(() => form.requestSubmit(), 50);
   });
 
   mark();

@@ -42,10 +42,17 @@ def stripe() -> ResponseReturnValue:
         log.warning("Refused a webhook: %s", error)
         return {"error": str(error)}, error.status
 
-    # What the host began before this request must not hold our commits back.
-    state().db.session.commit()
+    _commit_host_session()
     outcome = webhooks.receive(event, body)
     return {"outcome": outcome}, 500 if outcome == "failed" else 200
+
+
+def _commit_host_session() -> None:
+    """Keep what the host began before this request from holding our commits back."""
+    session = state().db.session
+
+    if session.registry.has():
+        session.commit()
 
 
 def _body() -> bytes:
