@@ -196,8 +196,11 @@ def _environ() -> dict[str, object]:
     }
 
 
-def _start_response(status: str, headers: object, exc_info: object = None) -> None:
+def _start_response(
+    status: str, headers: object, exc_info: object = None
+) -> c.Callable[[bytes], object]:
     assert status.startswith("200"), status
+    return lambda written: None
 
 
 def _options() -> argparse.Namespace:

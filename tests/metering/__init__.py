@@ -1,0 +1,1 @@
+"""Metering: buckets, decisions, concurrency, refusals."""
