@@ -43,7 +43,6 @@ class Rule:
 
 
 LIVE: t.Final = ("active", "trialing")
-_GRACE: t.Final = "BILLING_PAST_DUE_GRACE"
 
 #: The first rule that matches decides.
 RULES: t.Final = (
@@ -206,7 +205,7 @@ def _deadline(rule: Rule, subscription: Subscription) -> datetime | None:
 
 
 def _clause(rule: Rule, now: datetime) -> sa.ColumnElement[bool]:
-    conditions = [Subscription.status.in_(rule.statuses)]
+    conditions: list[sa.ColumnElement[bool]] = [Subscription.status.in_(rule.statuses)]
 
     if rule.paused:
         conditions.append(Subscription.pause.is_not(None))

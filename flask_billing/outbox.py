@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import collections.abc as c
 import datetime as dt
+import functools
 import logging
 import typing as t
 
 import sqlalchemy as sa
 
 from . import clock
-from .database import insert, transaction
+from .database import insert_for, transaction
 from .models import Outbox
 from .signals import NAMES, signal
 from .state import state
@@ -66,13 +67,9 @@ def write(connection: sa.Connection, rows: c.Sequence[dict[str, object]]) -> lis
     if not rows:
         return []
 
-    statement = (
-        insert(connection, Outbox)
-        .values(list(rows))
-        .on_conflict_do_nothing(index_elements=["dedupe_key"])
-        .returning(Outbox.id, Outbox.dedupe_key)
-    )
-    ids = {key: row_id for row_id, key in connection.execute(statement)}
+    rows = [_heard_by_nobody(row) or row for row in rows]
+    found = connection.execute(_insert_statement(connection.dialect.name), rows)
+    ids = {key: row_id for row_id, key in found}
     return [
         Written(ids[key], t.cast("str", row["kind"]), t.cast("str", row["name"]), row)
         for row in rows
@@ -88,7 +85,7 @@ def dispatch(written: c.Sequence[Written]) -> None:
     sent = []
 
     for row in written:
-        if row.kind != "signal":
+        if row.kind != "signal" or row.values["state"] == "sent":
             continue
 
         customer_id = t.cast("int | None", row.values["customer_id"])
@@ -125,6 +122,27 @@ def drain(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(seconds=30))
         sent += failure is None
 
     return sent
+
+
+def _heard_by_nobody(row: dict[str, object]) -> dict[str, object] | None:
+    """A signal without listeners as sent: there is nothing to wait for, nor to mark later."""
+    if row["kind"] != "signal":
+        return None
+
+    if signal(t.cast("str", row["name"])).has_receivers_for(state().app):
+        return None
+
+    return {**row, "state": "sent", "sent_at": clock.wall()}
+
+
+@functools.cache
+def _insert_statement(dialect: str) -> sa.Executable:
+    # Given its rows at execution, the statement is compiled once and not at every write.
+    return (
+        insert_for(dialect, Outbox)
+        .on_conflict_do_nothing(index_elements=["dedupe_key"])
+        .returning(Outbox.id, Outbox.dedupe_key)
+    )
 
 
 def _waiting(
@@ -187,4 +205,5 @@ def _row(
         "state": "waiting",
         "attempts": 0,
         "created_at": clock.wall(),
+        "sent_at": None,
     }

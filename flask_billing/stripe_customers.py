@@ -20,9 +20,9 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
         return customer.stripe_id
 
     refuse_busy_session(action)
-    created = gateway().post(
-        "/v1/customers", _params(customer), idempotency_key=f"fb:customer:{customer.id}:1"
-    )
+    # A customer deleted at Stripe was unlinked under a ticket, so the next one has another key.
+    key = f"fb:customer:{customer.id}:{customer.applied_ticket + 1}"
+    created = gateway().post("/v1/customers", _params(customer), idempotency_key=key)
 
     with committed(action) as connection:
         connection.execute(

@@ -161,7 +161,12 @@ def _translated(error: stripe.StripeError) -> errors.StripeError:
             **facts,
         )
 
-    if error.http_status is None or error.http_status >= 500 or error.http_status == 409:
+    # Below 400 is an answer that is not Stripe's, as of a proxy in between.
+    if (
+        error.http_status is None
+        or error.http_status == 409
+        or not (400 <= error.http_status < 500)
+    ):
         return errors.StripeUnreachableError(
             "Stripe did not answer. Whether it did the work is not known yet; repeating the "
             "same request cannot do it twice. Try again in a moment.",

@@ -53,8 +53,8 @@ class Base(orm.DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012  (SQLAlchemy reads it off the class)
         int: sa.BigInteger(),
         datetime: UTCDateTime(),
-        dict[str, t.Any]: sa.JSON(),
-        list[t.Any]: sa.JSON(),
+        dict[str, t.Any]: sa.JSON(none_as_null=True),
+        list[t.Any]: sa.JSON(none_as_null=True),
     }
 
 

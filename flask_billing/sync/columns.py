@@ -34,7 +34,7 @@ def subscription_values(
         "interval": _interval(terms, price),
         "price": price.get("id"),
         "item_id": item.get("id"),
-        "quantity": item.get("quantity") or subscription.get("quantity") or 1,
+        "quantity": _quantity(item, subscription),
         "unit_amount": price.get("unit_amount", price.get("amount")),
         "currency": subscription.get("currency") or price.get("currency") or "usd",
         "current_period_start": start,
@@ -129,13 +129,29 @@ def _interval(terms: Terms | None, price: StripeObject) -> str | None:
     return interval
 
 
+def _quantity(item: StripeObject, subscription: StripeObject) -> int:
+    """Seats; metered items have none."""
+    found = item.get("quantity", subscription.get("quantity"))
+    return 1 if found is None else int(found)
+
+
 def _past_due_since(subscription: StripeObject, before: StripeObject) -> datetime | None:
     if subscription["status"] != "past_due":
         return None
 
     since: datetime | None = before.get("past_due_since")
-    # The renewal that failed began the current period, whenever we hear of it.
-    return since or stripe_objects.period(subscription)[0] or clock.now()
+
+    if since is not None:
+        return since
+
+    start = stripe_objects.period(subscription)[0]
+
+    # A payment that failed in the middle of a period did so since we last looked. A renewal
+    # that failed began the period, whenever we hear of it.
+    if before.get("status") in ("active", "trialing") and before["current_period_start"] == start:
+        return clock.now()
+
+    return start or clock.now()
 
 
 def _discount(subscription: StripeObject) -> Values | None:

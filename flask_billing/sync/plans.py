@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from .. import stripe_objects
 from ..catalog import Catalog, lookup_key
+from ..database import reading
 from ..models import StripePrice
 from ..state import state
 
@@ -25,28 +26,37 @@ class Terms(t.NamedTuple):
 
 def terms_of(connection: sa.Connection, price: stripe_objects.StripeObject) -> Terms | None:
     """The plan and interval a price stands for; None where nothing tells."""
-    price_id: str | None = price.get("id")
+    return _told(price, _known(connection))
 
-    if price_id is None:
-        return None
 
-    known = _known(connection)
+def is_known(price: stripe_objects.StripeObject) -> bool:
+    """Whether a plan can be told without the price's product.
 
-    if price_id not in known and price.get("lookup_key"):
-        found = _by_lookup_key().get(price["lookup_key"])
+    Reads ``billing_price`` again for a price not seen before, which another process may have
+    pushed since.
+    """
+    known: dict[str, Terms] | None = state().caches.get("price_terms")
 
-        if found is not None:
-            return found
+    if known is not None and _told(price, known) is not None:
+        return True
 
-    if price_id in known:
-        return known[price_id]
-
-    return _by_metadata(price) or _reread(connection).get(price_id)
+    with reading() as connection:
+        return _told(price, _reread(connection)) is not None
 
 
 def forget() -> None:
     """Drop what is remembered of ``billing_price``, after writing to it."""
     state().caches.pop("price_terms", None)
+
+
+def _told(price: stripe_objects.StripeObject, known: dict[str, Terms]) -> Terms | None:
+    price_id: str | None = price.get("id")
+
+    if price_id is None:
+        return None
+
+    by_lookup_key = _by_lookup_key().get(price.get("lookup_key") or "")
+    return known.get(price_id) or by_lookup_key or _by_metadata(price)
 
 
 def _known(connection: sa.Connection) -> dict[str, Terms]:

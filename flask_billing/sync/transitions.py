@@ -32,7 +32,7 @@ def of_subscription(
         "subscription": after["stripe_id"],
         "plan": after["plan"],
         "interval": after["interval"],
-        "from_plan": before["plan"] if before else None,
+        "from_plan": before["plan"] or before["last_plan"] if before else None,
         "status": after["status"],
         "amount": after["unit_amount"],
         "currency": after["currency"],
@@ -89,7 +89,9 @@ def _subscription_names(before: Row | None, after: Row) -> c.Iterator[str]:
 
 
 def _while_running(before: Row, after: Row) -> c.Iterator[str]:
-    if (before["plan"], before["interval"]) != (after["plan"], after["interval"]):
+    was = (before["plan"] or before["last_plan"], before["interval"])
+
+    if after["plan"] is not None and was != (after["plan"], after["interval"]):
         yield "subscription.plan_changed"
 
     if before["cancel_at"] is None and after["cancel_at"] is not None:

@@ -16,13 +16,15 @@ import sqlalchemy as sa
 from .. import clock, outbox, stripe_objects
 from ..database import insert_for, transaction
 from ..errors import BillingError, UnlinkedCustomerError
-from ..models import Checkout, Customer, Invoice, PaymentMethod, Subscription
+from ..models import ENDED, Checkout, Customer, Invoice, PaymentMethod, Subscription
 from . import columns, transitions
 from .fetch import Fetched
 from .plans import terms_of
 
 Row = c.Mapping[str, t.Any]
 Tickets = c.Mapping[str, int]
+#: Tables with a row for each Stripe object.
+Synced = type[Invoice] | type[Subscription] | type[PaymentMethod]
 #: What the caller adds to the transaction; gets the customer's id and returns outbox rows.
 Extra = c.Callable[[sa.Connection, int | None], list[dict[str, object]]]
 
@@ -66,13 +68,16 @@ class _Write:
 
     def run(self, extra: Extra | None) -> list[outbox.Written]:
         """Write everything that was fetched."""
-        before = self._before()
-        customer_id: int | None = before["customer_id"] if before else None
+        before = self._before(hint=_customer_hint(self.fetched))
+        before = before or self._before(owner=self._known_owner())
 
-        if customer_id is None:
-            raise UnlinkedCustomerError(_stripe_customer(self.fetched))
+        if before is None:
+            if not _is_gone(self.fetched):
+                raise UnlinkedCustomerError(_stripe_customer(self.fetched))
 
-        assert before is not None
+            return outbox.write(self.connection, extra(self.connection, None) if extra else [])
+
+        customer_id: int = before["customer_id"]
         self._link(before, customer_id)
 
         if customer := self._ticketed("customer"):
@@ -100,28 +105,79 @@ class _Write:
         found = self.fetched.get(kind)
         return found if found is not None and found["id"] in self.tickets else None
 
-    def _before(self) -> Row | None:
+    def _before(self, *, hint: int = 0, owner: int = 0) -> Row | None:
+        """The rows as they are: of the linked customer, else of the one pointed to.
+
+        :param hint: customer to take if it is not linked to another Stripe customer.
+        :param owner: customer to take in any case.
+        """
         parameters = {
             "stripe_customer": _stripe_customer(self.fetched),
-            "hint": _customer_hint(self.fetched),
+            "hint": hint,
+            "owner": owner,
             "subscription": _id(self.fetched.get("subscription")),
             "invoice": _id(self.fetched.get("invoice")),
             "payment_method": _id(_payment_method(self.fetched)),
         }
         rows = self.connection.execute(_before_statement(), parameters).mappings().all()
-        # A row linked to the Stripe customer beats one that only the metadata points to.
+        # A row linked to the Stripe customer beats one that only something else points to.
         found = max(rows, key=lambda row: row["customer_stripe_id"] is not None, default=None)
         return t.cast("Row | None", found)
 
+    def _known_owner(self) -> int:
+        """Whose the objects were when they were last written; 0 where they are new.
+
+        Only asked where no customer is linked: after a deletion at Stripe, and for a card that
+        was taken off its customer.
+        """
+        owners = [
+            sa.select(model.customer_id).where(model.stripe_id == stripe_id)
+            for model, stripe_id in self._synced()
+            if stripe_id is not None
+        ]
+        return (owners and self.connection.scalar(sa.union_all(*owners))) or 0
+
+    def _synced(self) -> list[tuple[Synced, str | None]]:
+        """What was fetched that has rows of its own."""
+        return [
+            (Subscription, _id(self.fetched.get("subscription"))),
+            (Invoice, _id(self.fetched.get("invoice"))),
+            (PaymentMethod, _id(_payment_method(self.fetched))),
+        ]
+
     def _link(self, before: Row, customer_id: int) -> None:
+        """Take note of the Stripe customer, once.
+
+        What outlives its customer at Stripe must not bring the link back, so only a customer,
+        a checkout or a subscription that is new here and live makes one.
+        """
         stripe_customer = _stripe_customer(self.fetched)
 
-        if before["customer_stripe_id"] is None and stripe_customer is not None:
-            self.connection.execute(
-                sa.update(Customer)
-                .where(Customer.id == customer_id)
-                .values(stripe_id=stripe_customer)
-            )
+        if stripe_customer is None or before["customer_stripe_id"] is not None:
+            return
+
+        if not self._is_new_to(before):
+            return
+
+        linked = self.connection.execute(
+            sa.update(Customer)
+            .where(Customer.id == customer_id, Customer.stripe_id.is_(None))
+            .values(stripe_id=stripe_customer)
+        )
+        _won(linked.rowcount)
+
+    def _is_new_to(self, before: Row) -> bool:
+        customer = self.fetched.get("customer")
+
+        if customer is not None:
+            return not customer.get("deleted")
+
+        subscription = self.fetched.get("subscription")
+
+        if subscription is None:
+            return "session" in self.fetched
+
+        return _part(before, "subscription") is None and subscription["status"] not in ENDED
 
     def _write_customer(
         self, customer: stripe_objects.StripeObject, before: Row, customer_id: int
@@ -161,7 +217,7 @@ class _Write:
 
     def _upsert(
         self,
-        model: type[Invoice] | type[Subscription] | type[PaymentMethod],
+        model: Synced,
         values: columns.Values,
         before: Row | None,
         customer_id: int,
@@ -205,7 +261,7 @@ class _Write:
             return
 
         detached = asked_for and stripe_objects.reference(method.get("customer")) is None
-        self.connection.execute(
+        written = self.connection.execute(
             _upsert_statement(PaymentMethod, self.connection.dialect.name),
             {
                 **columns.payment_method_values(method),
@@ -216,6 +272,9 @@ class _Write:
                 "seen_ticket": -1 if seen is None else seen,
             },
         )
+
+        if asked_for:
+            _won(written.rowcount)
 
     def _close_checkout(self, session: stripe_objects.StripeObject, customer_id: int) -> None:
         state = {"complete": "complete", "expired": "expired"}.get(session.get("status") or "")
@@ -253,6 +312,7 @@ def _id(found: stripe_objects.StripeObject | None) -> str | None:
 
 
 def _payment_method(fetched: Fetched) -> stripe_objects.StripeObject | None:
+    """The payment method that was asked for, or that came along with a subscription."""
     if "payment_method" in fetched:
         return fetched["payment_method"]
 
@@ -278,12 +338,21 @@ def _stripe_customer(fetched: Fetched) -> str | None:
     return None
 
 
+def _is_gone(fetched: Fetched) -> bool:
+    """Whether this is a customer deleted at Stripe, or a card taken off its customer."""
+    customer = fetched.get("customer") or {}
+    return bool(customer.get("deleted")) or _stripe_customer(fetched) is None
+
+
 def _customer_hint(fetched: Fetched) -> int:
     """Our customer id as we wrote it on Stripe's side; 0 where it is not there."""
     session = fetched.get("session") or {}
     holders = (session, fetched.get("subscription") or {}, fetched.get("customer") or {})
-    hints = [session.get("client_reference_id")]
-    hints += [(holder.get("metadata") or {}).get("billing_customer") for holder in holders]
+    hints = [(holder.get("metadata") or {}).get("billing_customer") for holder in holders]
+
+    if session.get("mode") == "subscription":  # a host's own sales may carry its own ids here
+        hints.append(session.get("client_reference_id"))
+
     found = next((hint for hint in hints if hint), "")
     return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
 
@@ -312,6 +381,7 @@ def _before_statement() -> sa.Select[t.Any]:
     invoice = [getattr(Invoice, name).label(f"invoice__{name}") for name in _INVOICE_BEFORE]
     linked = Customer.stripe_id == sa.bindparam("stripe_customer")
     hinted = sa.and_(Customer.id == sa.bindparam("hint"), Customer.stripe_id.is_(None))
+    owner = Customer.id == sa.bindparam("owner")
     return (
         sa.select(
             Customer.id.label("customer_id"),
@@ -325,14 +395,12 @@ def _before_statement() -> sa.Select[t.Any]:
         .outerjoin(Subscription, Subscription.stripe_id == sa.bindparam("subscription"))
         .outerjoin(Invoice, Invoice.stripe_id == sa.bindparam("invoice"))
         .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
-        .where(sa.or_(linked, hinted))
+        .where(sa.or_(linked, hinted, owner))
     )
 
 
 @functools.cache
-def _upsert_statement(
-    model: type[Invoice] | type[Subscription] | type[PaymentMethod], dialect: str
-) -> sa.Executable:
+def _upsert_statement(model: Synced, dialect: str) -> sa.Executable:
     insert = insert_for(dialect, model)
     names = [column.name for column in model.__table__.columns if column.name not in _NOT_SYNCED]
     return insert.values({name: sa.bindparam(name) for name in names}).on_conflict_do_update(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import functools
 import typing as t
 
 from .. import stripe_objects
@@ -110,5 +111,18 @@ HANDLERS: t.Final[dict[str, Handling]] = {
     "entitlements.active_entitlement_summary.updated": HOOK,
 }
 
-#: Types whose events a fetch of their object closes.
-PURE: t.Final = tuple(name for name, handling in HANDLERS.items() if handling.is_pure)
+#: What may be deleted at Stripe while an event of it is on its way: drafts and cards.
+MAY_BE_GONE: t.Final[tuple[Kind, ...]] = ("invoice", "payment_method")
+
+
+@functools.cache
+def closed_by(kind: Kind | None) -> tuple[str, ...]:
+    """Types of events that a later fetch of that kind makes superfluous.
+
+    A plain look at an invoice does not bring its subscription, which a paid one still needs.
+    """
+    return tuple(
+        name
+        for name, handling in HANDLERS.items()
+        if handling.is_pure and not (kind == "invoice" and handling.kind == "paid_invoice")
+    )

@@ -17,10 +17,10 @@ import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
 from ..database import insert_for, transaction
+from ..errors import StripeNotFoundError
 from ..models import Customer, WebhookEvent
 from ..state import state
-from ..sync.fetch import fetch_or_gone
-from .handlers import HANDLERS, PURE, Handling
+from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
 from .verify import Event
 
 log = logging.getLogger("flask_billing.webhooks")
@@ -158,15 +158,18 @@ def _handle(
     object_id = handling.find(event["data"]["object"])
 
     def close(connection: sa.Connection, customer_id: int | None) -> list[dict[str, object]]:
-        _close(connection, event_id, tickets)
+        _close(connection, event_id, handling, tickets)
         return handling.effect(event, customer_id) if handling.effect else []
 
     if handling.kind is None or object_id is None:
         return _without_fetch(event, close)
 
-    fetched = fetch_or_gone(handling.kind, object_id)
+    try:
+        fetched = sync.fetch(handling.kind, object_id)
+    except StripeNotFoundError:
+        if handling.kind not in MAY_BE_GONE:
+            raise  # of another account or mode: to be noticed, not to be closed
 
-    if fetched is None:
         return _without_fetch(event, close)
 
     return sync.write(fetched, tickets, close)
@@ -176,25 +179,26 @@ def _without_fetch(event: Event, close: sync.Extra) -> list[outbox.Written]:
     stripe_customer = stripe_objects.reference(event["data"]["object"].get("customer"))
 
     with transaction() as connection:
-        customer_id = connection.execute(
-            sa.select(Customer.id).where(Customer.stripe_id == stripe_customer)
-        ).scalar_one_or_none()
+        customer_id = None
+
+        if stripe_customer is not None:
+            customer_id = connection.execute(
+                sa.select(Customer.id).where(Customer.stripe_id == stripe_customer)
+            ).scalar_one_or_none()
+
         return outbox.write(connection, close(connection, customer_id))
 
 
-def _close(connection: sa.Connection, event_id: int, tickets: dict[str, int]) -> None:
+def _close(
+    connection: sa.Connection, event_id: int, handling: Handling, tickets: dict[str, int]
+) -> None:
     """Mark the event handled, and with it those that the same fetch made superfluous.
 
     Rows with a lower id were stored before our fetch began, so what they announce is in it.
     """
-    connection.execute(
-        _close_statement(),
-        {
-            "event_id": event_id,
-            "object_ids": list(tickets),
-            "now": clock.wall(),
-        },
-    )
+    statement = _close_statement(handling.kind, len(tickets))
+    objects = {f"object_{index}": object_id for index, object_id in enumerate(tickets)}
+    connection.execute(statement, {"event_id": event_id, "now": clock.wall(), **objects})
 
 
 def _keep_failure(event_id: int, error: Exception) -> None:
@@ -241,15 +245,25 @@ def _store_statement(dialect: str) -> sa.Executable:
 
 
 @functools.cache
-def _close_statement() -> sa.Update:
-    superfluous = sa.and_(
-        WebhookEvent.object_id.in_(sa.bindparam("object_ids", expanding=True)),
-        WebhookEvent.state.in_(("received", "failed", "dead")),
-        WebhookEvent.type.in_(PURE),
-        WebhookEvent.id < sa.bindparam("event_id"),
-    )
+def _close_statement(kind: sync.Kind | None, objects: int) -> sa.Update:
+    chosen = WebhookEvent.id == sa.bindparam("event_id")
+
+    if types := closed_by(kind):
+        superfluous = sa.and_(
+            WebhookEvent.object_id.in_([sa.bindparam(f"object_{n}") for n in range(objects)]),
+            WebhookEvent.state.in_(_constants("received", "failed", "dead")),
+            WebhookEvent.type.in_(_constants(*types)),
+            WebhookEvent.id < sa.bindparam("event_id"),
+        )
+        chosen = sa.or_(chosen, superfluous)
+
     return (
         sa.update(WebhookEvent)
-        .where(sa.or_(WebhookEvent.id == sa.bindparam("event_id"), superfluous))
+        .where(chosen)
         .values(state="handled", handled_at=sa.bindparam("now"), error=None, next_attempt_at=None)
     )
+
+
+def _constants(*texts: str) -> list[sa.ColumnElement[str]]:
+    # As bound values a list would be written into the SQL again at each execution.
+    return [sa.literal_column(f"'{text}'", sa.String) for text in texts]

@@ -1,0 +1,1 @@
+"""Deliveries from Stripe, from the signature to the rows."""
