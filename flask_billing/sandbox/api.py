@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from flask_billing.sandbox import idempotency, resources
+from flask_billing.sandbox import clock, idempotency, resources
 from flask_billing.sandbox.account import Account, Cause
 from flask_billing.sandbox.body import Body, copy_of, dumps
 from flask_billing.sandbox.contract import read_params
@@ -129,6 +129,18 @@ class Api:
                 return answer
         except PreviewTaken as preview:
             return Answer(200, dumps(preview.body))
+        except ApiError as error:
+            if key and error.status == 402:
+                return self._refused(error, key, print_, request_id)
+            raise
+
+    def _refused(self, error: ApiError, key: str, print_: str, request_id: str) -> Answer:
+        """A decline whose work was rolled back: nothing remains but the answer to its key."""
+        answer = Answer(error.status, dumps(error.body(request_id)))
+        replay = idempotency.Replay(answer.status, answer.text, request_id)
+        with self._room.store.transaction() as connection:
+            idempotency.remember(connection, key, print_, clock.read(connection), replay)
+        return answer
 
 
 def _handled(

@@ -10,9 +10,12 @@ from typing import Any
 Body = dict[str, Any]
 
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+
+
 def dumps(body: Body) -> str:
     """Write a body as compact JSON."""
-    return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return _ENCODER.encode(body)
 
 
 def copy_of(body: Body) -> Body:

@@ -50,7 +50,7 @@ class Clock:
 
     def now(self) -> datetime:
         """The simulated time, in UTC."""
-        with self._room.store.transaction() as connection:
+        with self._room.store.reading() as connection:
             return datetime.fromtimestamp(read(connection), UTC)
 
     def advance(

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from flask_billing.sandbox import inferred
+
 ACCOUNT_ID = "acct_1SandboxFlaskBill"
 API_VERSION = "2026-10-28.endive"
 DAY = 86_400
@@ -21,9 +23,9 @@ class Settings:
     account_name: str = "Sandbox"
     country: str = "US"
     currency: str = "usd"
-    retry_days: tuple[int, ...] = (1, 3, 5, 7, 9, 11, 13, 14)
+    retry_days: tuple[int, ...] = inferred.RETRY_DAYS
     after_retries: Literal["cancel", "unpaid", "past_due"] = "cancel"
-    upcoming_days: int = 7
+    upcoming_days: int = inferred.UPCOMING_DAYS
     trial_reminder_days: int = 3
     draft_seconds: int = HOUR
     incomplete_seconds: int = 23 * HOUR

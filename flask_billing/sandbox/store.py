@@ -72,7 +72,7 @@ class Store:
         )
         if self.path is not None:
             connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=OFF")
+            connection.execute("PRAGMA synchronous=NORMAL")
         connection.executescript(_SCHEMA)
         self._connection = connection
         self._pid = os.getpid()
@@ -96,6 +96,13 @@ class Store:
                 self._connection.execute("ROLLBACK")
                 raise
             self._connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Read a value without taking SQLite's write lock."""
+        self._after_fork()
+        with self._lock:
+            yield self._connection
 
     def clear(self) -> None:
         """Forget everything."""

@@ -9,6 +9,7 @@ from flask_billing.sandbox.body import Body, copy_of
 from flask_billing.sandbox.engine import discounts, lines, pricing, proration
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import invalid, missing_object
+from flask_billing.sandbox.inferred import quantity_before
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,5 @@ def _debited_share(
 
 def _words(account: Account, kind: str, price: Body, quantity: int, moment: int) -> str:
     date = datetime.fromtimestamp(moment, UTC).strftime("%d %b %Y")
-    name = pricing.product_name(account, price)
-    if quantity != 1:
-        name = f"{quantity} × {name}"
+    name = quantity_before(pricing.product_name(account, price), quantity)
     return f"{kind} time on {name} after {date}"

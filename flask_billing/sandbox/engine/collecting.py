@@ -4,6 +4,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import discounts, ending, invoices, payments
 from flask_billing.sandbox.engine.payments import Outcome
+from flask_billing.sandbox.inferred import CHALLENGE_IS_HARD_DECLINE
 from flask_billing.sandbox.settings import DAY
 
 
@@ -55,7 +56,9 @@ def _after_failure(account: Account, invoice: Body, subscription: Body, outcome:
         return
     if invoice["id"] != subscription["latest_invoice"]:
         return
-    invoice["_"]["hard"] = outcome.hard or outcome.result == "challenge"
+    invoice["_"]["hard"] = outcome.hard or (
+        outcome.result == "challenge" and CHALLENGE_IS_HARD_DECLINE
+    )
     method = payments.payer_method(account, invoice["customer"], subscription, invoice)
     invoice["_"]["failed_method"] = method["id"] if method else None
     _schedule_retry(account, invoice)

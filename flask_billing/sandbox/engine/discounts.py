@@ -7,9 +7,9 @@ from typing import Any
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine.periods import boundary
-from flask_billing.sandbox.engine.proration import rounded
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.inferred import discount_rounded
 
 
 def redeem(
@@ -195,7 +195,7 @@ def shares(coupon: Body, amounts: list[int]) -> list[int]:
     """What a coupon takes off each amount; a fixed sum is split, the remainder on the last."""
     if coupon["percent_off"] is not None:
         percent = Fraction(Decimal(str(coupon["percent_off"]))) / 100
-        return [rounded(percent * amount) for amount in amounts]
+        return [discount_rounded(percent * amount) for amount in amounts]
     whole = sum(amounts)
     off = min(coupon["amount_off"], whole)
     if whole == 0:

@@ -184,6 +184,7 @@ def _page(
         test_cards=TEST_CARDS,
         button=_button(session, due, trial_end),
         seller=account.settings.account_name,
+        later=_later(account, session, coupon, trial_end),
         card_optional=sessions.needs_no_card(account, session),
     )
 
@@ -221,6 +222,32 @@ def _line(account: Account, session: Body, line: Body, trial_end: int | None) ->
         "trial": bool(recurring) and trial_end is not None,
         "currency": line["currency"],
     }
+
+
+def _later(
+    account: Account, session: Body, coupon: Body | None, trial_end: int | None
+) -> str | None:
+    """What is paid after today, where that differs from what is due today."""
+    if session["mode"] != "subscription":
+        return None
+    prices = [account.anything(line["price"]) or {} for line in session["_"]["lines"]]
+    recurring = [
+        (price, line["quantity"])
+        for price, line in zip(prices, session["_"]["lines"], strict=True)
+        if price["recurring"] and line["quantity"] is not None
+    ]
+    if not recurring or (trial_end is None and coupon is None and len(recurring) == len(prices)):
+        return None
+    total = sum(pricing.amount(price, quantity) for price, quantity in recurring)
+    interval = recurring[0][0]["recurring"]["interval"]
+    amount = f"{pricing.money(total, session['currency'])} per {interval}"
+    if trial_end is not None:
+        return f"Free until {_date(trial_end)}, then {amount}."
+    if coupon is not None and coupon["duration"] == "forever":
+        return None
+    if coupon is not None and coupon["duration"] == "repeating":
+        return f"After {coupon['duration_in_months']} months {amount}."
+    return f"Then {amount}."
 
 
 def _discount_words(coupon: Body | None, session: Body) -> Body | None:

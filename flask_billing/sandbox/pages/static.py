@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 
 from flask_billing.sandbox.engine_room import EngineRoom
 
-_TYPES = {"sandbox.css": "text/css; charset=utf-8"}
+_TYPES = {"sandbox.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 
 
 def serve(room: EngineRoom, request: Request, name: str) -> Response:

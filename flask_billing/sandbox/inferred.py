@@ -1,0 +1,83 @@
+"""What no recording of the real API confirms, each item with where it comes from.
+
+Everything else the sandbox does was seen in a recording or read in Stripe's own documentation.
+When a recording settles an item, correct the behaviour and delete the item.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil
+
+#: Days after a failed renewal at which the payment is tried again.
+RETRY_DAYS = (1, 3, 5, 7, 9, 11, 13, 14)
+
+#: Days before a renewal at which ``invoice.upcoming`` is sent.
+UPCOMING_DAYS = 7
+
+#: Off-session, a card that always wants authentication counts as refused for good.
+CHALLENGE_IS_HARD_DECLINE = True
+
+
+def discount_rounded(amount: Fraction) -> int:
+    """Round a percentage of a line like a proration: to the nearest, ties toward minus infinity."""
+    return ceil(amount - Fraction(1, 2))
+
+
+def quantity_before(name: str, quantity: int) -> str:
+    """The product in the words of a proration line; recordings show a quantity of one only."""
+    return name if quantity == 1 else f"{quantity} × {name}"
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A behaviour that was concluded, not recorded."""
+
+    what: str
+    source: str
+
+
+INFERRED = (
+    Inference(
+        "Smart Retries are eight tries within two weeks; their days are RETRY_DAYS.",
+        "docs: Smart Retries default; Stripe chooses the days itself",
+    ),
+    Inference("invoice.upcoming comes UPCOMING_DAYS before a renewal.", "docs: account setting"),
+    Inference(
+        "A renewal that wants authentication emits invoice.payment_action_required and "
+        "invoice.payment_failed, and is not retried with the same card.",
+        "docs: declines that are not retried include authentication_required",
+    ),
+    Inference("Percentages of a line are rounded by discount_rounded.", "same rule as prorations"),
+    Inference("Proration lines name a quantity as quantity_before does.", "docs examples"),
+    Inference(
+        "On subscription create, invoice.created shows the draft and no invoice.updated follows "
+        "its finalisation.",
+        "list of events in stripe-facts, section 2",
+    ),
+    Inference(
+        "customer.subscription.created already says active when the first payment succeeds.",
+        "seen at clover; older versions say incomplete first",
+    ),
+    Inference(
+        "The card 4000000000003220 needs authentication until it was set up for later use.",
+        "docs: test cards",
+    ),
+    Inference(
+        "A pending update names its items as subscription_items with the new price, and expires "
+        "after 23 hours with its invoice voided.",
+        "docs: pending updates",
+    ),
+    Inference(
+        "Detaching a card clears the customer's default, and leaves subscriptions alone.",
+        "observed by projects; no recording",
+    ),
+    Inference(
+        "A refused card on the hosted Checkout page leaves no subscription behind.",
+        "docs: the subscription is created when the session completes",
+    ),
+    Inference(
+        "Invoices of a subscription that ended stay open, with automatic collection off.",
+        "docs: cancellation keeps open invoices",
+    ),
+    Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
+)
