@@ -147,7 +147,7 @@ def expire(account: Account, call: Call) -> Body:
     return session
 
 
-@endpoint("GET", "/v1/checkout/sessions/{id}/line_items", "checkout.SessionListLineItemsParams")
+@endpoint("GET", "/v1/checkout/sessions/{id}/line_items", "checkout.SessionLineItemListParams")
 def line_items(account: Account, call: Call) -> Body:
     """What is bought."""
     session = _require(account, call.id)

@@ -167,7 +167,7 @@ def adjust(account: Account, call: Call) -> Body:
     }
 
 
-@endpoint("GET", "/v1/billing/meters/{id}/event_summaries", "billing.MeterListEventSummariesParams")
+@endpoint("GET", "/v1/billing/meters/{id}/event_summaries", "billing.MeterEventSummaryListParams")
 def summaries(account: Account, call: Call) -> Body:
     """Usage of a customer between two moments, whole or by hour or day."""
     meter = account.require("billing.meter", call.id)
