@@ -1,0 +1,52 @@
+"""The page people work on: the token meter on top, the generator, and the latest drafts."""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from flask import Blueprint, render_template
+from flask.typing import ResponseReturnValue
+
+from .auth import current_workspace, login_required
+from .extensions import db
+from .models import Draft
+from .writer import LENGTHS
+
+bp = Blueprint("dashboard", __name__)
+
+#: Drafts in the list.
+SHOWN = 6
+
+
+@bp.get("/write")
+@login_required
+def index() -> ResponseReturnValue:
+    """The dashboard."""
+    return page()
+
+
+def page(draft: Draft | None = None, opening: tuple[str, ...] = ()) -> ResponseReturnValue:
+    """The dashboard, with a draft just written for those without JavaScript."""
+    return render_template(
+        "dashboard.html",
+        lengths=LENGTHS,
+        drafts=latest_drafts(),
+        draft=draft,
+        opening=opening,
+        new_key=uuid.uuid4().hex,
+    )
+
+
+def latest_drafts() -> list[Draft]:
+    """The workspace's latest drafts, newest first."""
+    workspace = current_workspace()
+    assert workspace is not None
+    return list(
+        db.session.scalars(
+            sa.select(Draft)
+            .where(Draft.workspace_id == workspace.id)
+            .order_by(Draft.id.desc())
+            .limit(SHOWN)
+        )
+    )
