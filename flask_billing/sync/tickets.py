@@ -18,16 +18,15 @@ def draw(connection: sa.Connection, object_ids: c.Collection[str]) -> dict[str, 
     if not ordered:
         return {}
 
-    statement = _statement(connection.dialect.name, len(ordered))
-    parameters = {f"id_{index}": value for index, value in enumerate(ordered)}
-    return {row.object_id: row.ticket for row in connection.execute(statement, parameters)}
+    parameters = [{"object_id": object_id, "ticket": 1} for object_id in ordered]
+    drawn = connection.execute(_statement(connection.dialect.name), parameters)
+    return {object_id: ticket for object_id, ticket in drawn}
 
 
 @functools.cache
-def _statement(dialect: str, count: int) -> sa.Executable:
+def _statement(dialect: str) -> sa.Executable:
     return (
         insert_for(dialect, SyncTicket)
-        .values([{"object_id": sa.bindparam(f"id_{index}"), "ticket": 1} for index in range(count)])
         .on_conflict_do_update(index_elements=["object_id"], set_={"ticket": SyncTicket.ticket + 1})
         .returning(SyncTicket.object_id, SyncTicket.ticket)
     )
