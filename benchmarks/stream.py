@@ -42,6 +42,7 @@ class Life:
         self.number = number
         self.month = 0
         self.plan = "starter"
+        self.plan_changed = False
         self.cancelling = False
         self.has_subscription = False
 
@@ -79,6 +80,8 @@ class Life:
 
     def _change(self) -> Happening:
         before = self._subscription()
+
+        self.plan_changed = self.month % 2 == 0
 
         if self.month % 2:
             self.cancelling = not self.cancelling
@@ -339,7 +342,7 @@ class Life:
             "issuer": {"type": "self"},
             "last_finalization_error": None,
             "latest_revision": None,
-            "lines": _list([self._line(start, end, amount)], "lines"),
+            "lines": _list(self._lines(start, end, amount), "lines"),
             "livemode": False,
             "metadata": {},
             "next_payment_attempt": None,
@@ -382,6 +385,18 @@ class Life:
             "total_taxes": [],
             "webhooks_delivered_at": None,
         }
+
+    def _lines(self, start: int, end: int, amount: int) -> list[Object]:
+        lines = [self._line(start, end, amount)]
+
+        if self.plan_changed:
+            # The change of plan in the month before: unused time back, remaining time charged.
+            lines += [self._line(start - MONTH, start, -900), self._line(start - MONTH, start, 900)]
+
+        for number, line in enumerate(lines):
+            line["id"] += f"{number}"
+
+        return lines
 
     def _line(self, start: int, end: int, amount: int) -> Object:
         return {

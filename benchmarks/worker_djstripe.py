@@ -20,9 +20,27 @@ from worker import serve
 
 ENDPOINT: t.Final = "8a4c0f4e-8e60-4b64-9d5a-0d5f6a1d2c3b"
 
+#: What ``startproject`` gives a host, without its admin pages, and dj-stripe.
+APPS: t.Final = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "djstripe",
+]
+MIDDLEWARE: t.Final = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
 
 class DjStripeContender:
-    """A Django project with dj-stripe and no other app or middleware."""
+    """A Django project with dj-stripe, otherwise as ``startproject`` makes it."""
 
     path = f"/stripe/webhook/{ENDPOINT}/"
 
@@ -35,20 +53,16 @@ class DjStripeContender:
             SECRET_KEY="benchmark",
             ALLOWED_HOSTS=["*"],
             ROOT_URLCONF=__name__,
-            INSTALLED_APPS=[
-                "django.contrib.auth",
-                "django.contrib.contenttypes",
-                "djstripe",
-            ],
-            MIDDLEWARE=[],
+            INSTALLED_APPS=APPS,
+            MIDDLEWARE=MIDDLEWARE,
             DATABASES={"default": _database(database_url)},
             USE_TZ=True,
             STRIPE_LIVE_MODE=False,
             STRIPE_TEST_SECRET_KEY="sk_test_benchmark0123456789abcdef",
             DJSTRIPE_FOREIGN_KEY_TO_FIELD="id",
             LOGGING_CONFIG=None,
-            # The tables at once instead of dj-stripe's history of migrations: seconds, not minutes.
-            MIGRATION_MODULES={"djstripe": None},
+            # The tables at once instead of a history of migrations: seconds, not minutes.
+            MIGRATION_MODULES={app.rsplit(".", 1)[-1]: None for app in APPS},
         )
         warnings.simplefilter("ignore")
         django.setup()
