@@ -6,7 +6,7 @@ Only this repository uses it: host apps run their own ``env.py`` on the copies t
 
 from alembic import context
 from flask import current_app
-from sqlalchemy import Connection
+from sqlalchemy import JSON, Connection
 
 from flask_billing.models import Base, UTCDateTime
 
@@ -19,9 +19,12 @@ def is_ours(name, kind, parents):
 
 
 def render_item(kind, item, autogen):
-    """Write our column type as SQLAlchemy's, so that revisions outlive the class."""
+    """Write types as the database has them, so that revisions outlive our classes."""
     if kind == "type" and isinstance(item, UTCDateTime):
         return "sa.DateTime(timezone=True)"
+
+    if kind == "type" and isinstance(item, JSON):
+        return "sa.JSON()"
 
     return False
 
