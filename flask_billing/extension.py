@@ -273,8 +273,11 @@ def _add_sandbox(app: Flask) -> None:
         Path(app.instance_path).mkdir(parents=True, exist_ok=True)
         store = Path(app.instance_path) / store
 
-    Sandbox(store).connect(
+    sandbox = Sandbox(store)
+    sandbox.connect(
         app,
         mount=app.config["BILLING_SANDBOX_PREFIX"],
         allow_remote=app.config["BILLING_SANDBOX_ALLOW_REMOTE"],
     )
+    # Tests say when something is delivered.
+    sandbox.webhooks.auto = not app.testing
