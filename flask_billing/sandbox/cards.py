@@ -103,6 +103,11 @@ class Card:
         return self.number[-4:]
 
     @property
+    def display_brand(self) -> str:
+        """The brand's longer name."""
+        return "american_express" if self.brand == "amex" else self.brand
+
+    @property
     def fails_setup(self) -> bool:
         """Is it refused already when it is attached or set up?"""
         return self.behaviour == "decline"
@@ -113,8 +118,10 @@ _CARDS = (
     Card("4000056655665556", ("visa_debit",), funding="debit"),
     Card("5555555555554444", ("mastercard",), brand="mastercard"),
     Card("5200828282828210", ("mastercard_debit",), brand="mastercard", funding="debit"),
-    Card("378282246310005", ("amex",), brand="amex"),
-    Card("6011111111111117", ("discover",), brand="discover"),
+    Card("378282246310005", (), brand="amex"),
+    Card("371449635398431", ("amex",), brand="amex"),
+    Card("6011111111111117", (), brand="discover"),
+    Card("6011000990139424", ("discover",), brand="discover"),
     Card("3056930009020004", ("diners",), brand="diners"),
     Card("3566002020360505", ("jcb",), brand="jcb"),
     Card("4000002760000016", ("de",), country="DE"),
@@ -150,7 +157,7 @@ _CARDS = (
     ),
     Card("4000000000000341", ("chargeCustomerFail",), "attach_only", GENERIC),
     Card("4000002500003155", ("authenticationRequiredOnSetup",), "challenge_unless_set_up"),
-    Card("4000002760003184", ("authenticationRequired",), "always_challenge"),
+    Card("4000002760003184", ("authenticationRequired",), "always_challenge", country="DE"),
     Card(
         "4000003800000446",
         ("authenticationRequiredSetupForOffSession",),
@@ -168,6 +175,7 @@ _CARDS = (
     Card("4000000000000259", ("createDispute",)),
 )
 
+BANK_STAND_IN = _CARDS[0]
 _BY_NUMBER = {card.number: card for card in _CARDS}
 _BY_TOKEN = {f"pm_card_{token}": card for card in _CARDS for token in card.tokens}
 

@@ -108,8 +108,8 @@ def _reader(hint: Any) -> Reader:
         return _literal_reader(tuple(typing.get_args(hint)))
     if origin is list:
         return _list_reader(_reader(typing.get_args(hint)[0]))
-    if origin is dict:
-        return _mapping_reader(_reader(typing.get_args(hint)[1]))
+    if origin is dict or "UntypedStripeObject" in str(hint):
+        return _mapping_reader(_reader(typing.get_args(hint)[-1]))
     if hint in _SCALARS:
         return _SCALARS[hint]
     if isinstance(hint, type) and hasattr(hint, "__required_keys__"):

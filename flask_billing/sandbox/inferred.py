@@ -79,5 +79,10 @@ INFERRED = (
         "Invoices of a subscription that ended stay open, with automatic collection off.",
         "docs: cancellation keeps open invoices",
     ),
+    Inference(
+        "While a bank debit for the first invoice is processing the subscription is active and the "
+        "session unpaid; a failed debit makes it past due.",
+        "docs: delayed notification payment methods",
+    ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
 )

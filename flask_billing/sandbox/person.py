@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion, promotion
 from flask_billing.sandbox.checkout.card_form import Card
+from flask_billing.sandbox.engine import bank_debits
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError, SandboxError
 
@@ -59,6 +60,24 @@ class PersonAtCheckout:
                 return Outcome(result, _after(session) if result == "complete" else None)
         except ApiError as error:
             raise _refusal(error) from error
+
+    def pay_by_bank(self, *, fails: bool = False) -> Outcome:
+        """Pay by bank debit: complete at once, while the payment processes for four days.
+
+        ``fails`` says how it ends when the clock gets there; `settle` ends it before.
+        """
+        with self._room.account() as account:
+            session = account.require("checkout.session", self._id)
+            person = Card("", 0, 0, "", "Jenny Rosen", "jenny@example.com")
+            completion.submit_bank_account(account, session, person, fails=fails)
+            return Outcome("complete", _after(session))
+
+    def settle(self, *, success: bool = True) -> None:
+        """The bank answers a debit that is processing."""
+        with self._room.account() as account:
+            session = account.require("checkout.session", self._id)
+            intent = bank_debits.latest_of(account, session)
+            bank_debits.settle(account, intent, success=success)
 
     def authenticate(self, *, success: bool = True) -> Outcome:
         """Answer the bank's 3-D Secure challenge; failing it raises `CardDeclinedError`."""

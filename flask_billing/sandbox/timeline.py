@@ -6,6 +6,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout.session import expire
 from flask_billing.sandbox.engine import (
+    bank_debits,
     collecting,
     ending,
     renewal,
@@ -31,6 +32,7 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "invoice.collect": collecting.retry,
     "invoice.overdue": renewal.overdue,
     "checkout.expire": expire,
+    "bank_debit.settle": bank_debits.settle_when_due,
 }
 
 

@@ -226,3 +226,32 @@ def test_line_items_are_listed(client: stripe.StripeClient, shop: Shop) -> None:
     expanded = client.v1.checkout.sessions.retrieve(session, {"expand": ["line_items"]})
     assert expanded.line_items is not None
     assert expanded.line_items.data[0].amount_total == 2500
+
+
+@pytest.mark.parametrize(("success", "status"), [(True, "active"), (False, "past_due")])
+def test_a_bank_debit_stays_processing(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, success: bool, status: str
+) -> None:
+    session = shop.checkout(shop.customer(card=None))
+    person = sandbox.checkout(session)
+    assert person.pay_by_bank().status == "complete"
+    processing = client.v1.checkout.sessions.retrieve(session, {"expand": ["invoice"]})
+    assert (processing.status, processing.payment_status) == ("complete", "unpaid")
+    assert processing.invoice.status == "open"  # type: ignore[union-attr]
+    subscription = client.v1.subscriptions.retrieve(str(processing.subscription))
+    assert subscription.status == "active"
+    person.settle(success=success)
+    settled = client.v1.checkout.sessions.retrieve(session)
+    assert settled.payment_status == ("paid" if success else "unpaid")
+    assert client.v1.subscriptions.retrieve(subscription.id).status == status
+    outcome = "succeeded" if success else "failed"
+    assert len(sandbox.events(f"checkout.session.async_payment_{outcome}")) == 1
+
+
+def test_a_bank_debit_settles_by_itself(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(shop.customer(card=None))
+    sandbox.checkout(session).pay_by_bank(fails=True)
+    sandbox.clock.advance(days=4)
+    assert sandbox.events("checkout.session.async_payment_failed")

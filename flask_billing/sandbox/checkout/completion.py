@@ -43,6 +43,15 @@ def _refused(account: Account, session: Body, card: cards.Card) -> ApiError:
     return payments.card_error(card.decline or cards.GENERIC)
 
 
+def submit_bank_account(account: Account, session: Body, person: Card, *, fails: bool) -> None:
+    """Pay by bank debit: the session is complete, the payment takes days."""
+    must_be_open(session)
+    method = payment_methods.mint_bank_account(
+        account, fails=fails, billing={"name": person.name, "email": person.email}
+    )
+    complete(account, session, None, person, method=method)
+
+
 def authenticate(account: Account, session: Body, *, success: bool) -> None:
     """The person answered the bank's challenge; a failure leaves the session open."""
     must_be_open(session)
@@ -77,10 +86,13 @@ def complete(
     card: Card,
     *,
     authenticated: bool = False,
+    method: Body | None = None,
 ) -> None:
-    """Do what the session is for; ``checkout.session.completed`` comes last."""
+    """Do what the session is for; ``checkout.session.completed`` comes last.
+
+    ``method`` is a payment method that is no card.
+    """
     customer = _customer(account, session, card)
-    method = None
     if test_card is not None:
         method = payment_methods.mint(
             account,
@@ -165,7 +177,13 @@ def _subscribe(
     assert invoice is not None
     session["subscription"] = subscription["id"]
     session["invoice"] = invoice["id"]
-    session["payment_status"] = "paid" if invoice["amount_paid"] else "no_payment_required"
+    session["payment_status"] = (
+        "paid"
+        if invoice["amount_paid"]
+        else "unpaid"
+        if invoice["amount_due"]
+        else "no_payment_required"
+    )
 
 
 def _entry(line: Body) -> Body:
@@ -200,7 +218,7 @@ def _charge(
         outcome.error.keep = False
         raise outcome.error
     session["payment_intent"] = intent["id"]
-    session["payment_status"] = "paid"
+    session["payment_status"] = "paid" if outcome.result == "paid" else "unpaid"
 
 
 def _set_up(account: Account, session: Body, customer: Body | None, method: Body | None) -> None:

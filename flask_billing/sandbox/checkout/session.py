@@ -190,9 +190,9 @@ def shown_lines(account: Account, session: Body) -> list[Body]:
 def trial_end(account: Account, session: Body) -> int | None:
     """When the trial ends that this session would start."""
     asked = session["_"]["subscription_data"]
-    if asked.get("trial_period_days"):
-        return int(account.now + asked["trial_period_days"] * DAY)
     end: int | None = asked.get("trial_end")
+    if asked.get("trial_period_days"):
+        end = account.now + asked["trial_period_days"] * DAY
     return end
 
 

@@ -24,7 +24,7 @@ def collect(
     )
     if outcome.result == "paid":
         after_payment(account, invoice, method)
-    elif subscription is not None:
+    elif subscription is not None and outcome.result != "processing":
         _after_failure(account, invoice, subscription, outcome)
     return outcome
 

@@ -149,7 +149,6 @@ def new_charge(
     account: Account, intent: Body, method: Body, *, failure: Body | None = None
 ) -> Body:
     """A charge of a payment intent, paid or failed."""
-    card = method["card"]
     paid = failure is None
     amount = intent["amount"]
     return account.add(
@@ -202,7 +201,6 @@ def new_charge(
             "status": "succeeded" if paid else "failed",
             "transfer_data": None,
             "transfer_group": None,
-            "_": {"brand": card["brand"]},
         }
     )
 
@@ -224,6 +222,9 @@ def _outcome(failure: Body | None) -> Body:
 
 
 def _details(method: Body, amount: int) -> Body:
+    if method["type"] != "card":
+        kind = method["type"]
+        return {kind: dict(method[kind]), "type": kind}
     card = method["card"]
     return {
         "card": {

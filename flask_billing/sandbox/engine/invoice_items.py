@@ -111,8 +111,16 @@ def _price_of_amount(account: Account, amount: int, currency: str) -> Body:
     return price_of_amount(account, amount, currency)
 
 
-def one_time(account: Account, entries: list[Body], customer: Body) -> list[Body]:
-    """``add_invoice_items`` as lines of the invoice that is being made."""
+def one_time(
+    account: Account,
+    entries: list[Body],
+    customer: Body,
+    *,
+    subscription: str,
+    period: tuple[int, int] | None = None,
+    wait: bool = False,
+) -> list[Body]:
+    """``add_invoice_items`` as lines of the invoice being made, or of the next if they ``wait``."""
     from flask_billing.sandbox.resources.prices import inline_price
 
     found = []
@@ -131,6 +139,9 @@ def one_time(account: Account, entries: list[Body], customer: Body) -> list[Body
             currency=price["currency"],
             quantity=quantity,
             description=pricing.product_name(account, price),
+            subscription=subscription,
+            period=period,
         )
-        found.append(taken(account, item))
+        if not wait:
+            found.append(taken(account, item))
     return found

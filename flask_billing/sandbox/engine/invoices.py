@@ -194,7 +194,7 @@ def finalize(account: Account, invoice: Body, *, quiet: bool = False) -> Body:
         raise invalid(
             "This invoice is already finalized, you can't re-finalize a non-draft invoice."
         )
-    customer = account.get("customer", invoice["customer"])
+    customer = account.anything(invoice["customer"])
     assert customer is not None
     add_up(account, invoice, customer)
     account.unschedule("invoice.finalize", invoice["id"])

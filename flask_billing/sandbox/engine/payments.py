@@ -9,13 +9,21 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import intents, invoices
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.settings import DAY
+
+BANK_DAYS = 4
+INSUFFICIENT_BANK_FUNDS = cards.Decline(
+    "payment_intent_payment_attempt_failed",
+    "insufficient_funds",
+    "The customer's bank account has insufficient funds.",
+)
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How an attempt ended; ``error`` is set when it was declined."""
 
-    result: Literal["paid", "challenge", "declined", "no_method"]
+    result: Literal["paid", "challenge", "declined", "processing", "no_method"]
     error: ApiError | None = None
     hard: bool = False
 
@@ -58,7 +66,11 @@ def pay_invoice(
         return Outcome("no_method")
     outcome = confirm(account, intent, method, off_session=off_session, authenticated=authenticated)
     if outcome.result == "paid":
-        _settle_payment(account, invoice)
+        settle_invoice(account, invoice)
+        return outcome
+    if outcome.result == "processing":
+        with account.changing(invoice, "invoice.updated"):
+            invoice["attempted"] = True
         return outcome
     challenged = outcome.result == "challenge"
     with account.changing(invoice, "invoice.updated"):
@@ -72,7 +84,8 @@ def pay_invoice(
     return outcome
 
 
-def _settle_payment(account: Account, invoice: Body) -> None:
+def settle_invoice(account: Account, invoice: Body) -> None:
+    """The payment of an invoice came."""
     for payment in intents.payments_of(account, invoice["id"]):
         if payment["status"] == "open":
             payment["status"] = "paid"
@@ -94,6 +107,8 @@ def confirm(
     return_url: str | None = None,
 ) -> Outcome:
     """Charge a payment intent with a payment method."""
+    if method["type"] == "us_bank_account":
+        return _debit_bank(account, intent, method)
     card = card_of(method)
     verdict = cards.judge(
         card,
@@ -109,10 +124,16 @@ def confirm(
         account.emit("payment_intent.requires_action", intent)
         return Outcome("challenge")
     if isinstance(verdict, cards.Decline):
-        return _declined(account, intent, method, verdict)
+        return decline(account, intent, method, verdict)
     if authenticated:
         method["_"]["set_up"] = True
         account.save(method)
+    succeed(account, intent, method)
+    return Outcome("paid")
+
+
+def succeed(account: Account, intent: Body, method: Body) -> None:
+    """The money came: charge and intent say so."""
     charge = intents.new_charge(account, intent, method)
     intent.update(
         status="succeeded",
@@ -125,11 +146,22 @@ def confirm(
     account.save(intent)
     account.emit("charge.succeeded", charge)
     account.emit("payment_intent.succeeded", intent)
-    return Outcome("paid")
 
 
-def _declined(account: Account, intent: Body, method: Body, decline: cards.Decline) -> Outcome:
-    failure = {**decline.error(), "message": decline.message}
+def _debit_bank(account: Account, intent: Body, method: Body) -> Outcome:
+    """A bank debit is under way for some days."""
+    intent.update(
+        status="processing", payment_method=method["id"], last_payment_error=None, next_action=None
+    )
+    account.save(intent)
+    account.emit("payment_intent.processing", intent)
+    account.schedule(account.now + BANK_DAYS * DAY, "bank_debit.settle", intent["id"])
+    return Outcome("processing")
+
+
+def decline(account: Account, intent: Body, method: Body, reason: cards.Decline) -> Outcome:
+    """The money did not come: charge and intent say why."""
+    failure = {**reason.error(), "message": reason.message}
     charge = intents.new_charge(account, intent, method, failure=failure)
     shown = account.show(method)
     intent.update(
@@ -140,7 +172,7 @@ def _declined(account: Account, intent: Body, method: Body, decline: cards.Decli
         last_payment_error={
             **failure,
             "charge": charge["id"],
-            "doc_url": f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}",
+            "doc_url": f"https://stripe.com/docs/error-codes/{reason.code.replace('_', '-')}",
             "payment_method": shown,
             "type": "card_error",
         },
@@ -149,7 +181,7 @@ def _declined(account: Account, intent: Body, method: Body, decline: cards.Decli
     account.emit("charge.failed", charge)
     account.emit("payment_intent.payment_failed", intent)
     error = card_error(
-        decline,
+        reason,
         keep=True,
         more={
             "charge": charge["id"],
@@ -157,7 +189,7 @@ def _declined(account: Account, intent: Body, method: Body, decline: cards.Decli
             "payment_method": shown,
         },
     )
-    return Outcome("declined", error, hard=decline.hard)
+    return Outcome("declined", error, hard=reason.hard)
 
 
 def card_error(

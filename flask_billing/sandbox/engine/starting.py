@@ -98,10 +98,7 @@ def _set_times(account: Account, subscription: Body, params: Body) -> None:
         trial_end = account.now + params["trial_period_days"] * DAY
     anchor = params.get("billing_cycle_anchor")
     if isinstance(trial_end, int):
-        if trial_end <= account.now:
-            raise invalid(
-                "Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end"
-            )
+        shape.checked_trial_end(account, trial_end)
         subscription.update(
             status="trialing",
             trial_start=account.now,
@@ -111,6 +108,12 @@ def _set_times(account: Account, subscription: Body, params: Body) -> None:
     elif anchor is not None:
         if anchor <= account.now:
             raise invalid("The billing_cycle_anchor must be in the future.", "billing_cycle_anchor")
+        item = subscription["items"]["data"][0]
+        if anchor > shape.period_of(account, subscription, item, account.now)[1]:
+            raise invalid(
+                "The billing_cycle_anchor cannot be later than the next natural billing date.",
+                "billing_cycle_anchor",
+            )
         subscription["billing_cycle_anchor"] = anchor
     for item in subscription["items"]["data"]:
         if subscription["trial_end"]:
@@ -172,6 +175,8 @@ def _first_invoice(
     if outcome.result == "paid":
         collecting.save_method(account, subscription, method)
         return
+    if outcome.result == "processing":
+        return
     if behavior == "error_if_incomplete":
         raise _refusal(outcome)
     if not trialing:
@@ -203,9 +208,16 @@ def _first_lines(account: Account, subscription: Body, customer: Body, params: B
             found.append(lines.trial_line(account, item, price, period))
         elif not shape.is_metered(price):
             found.append(_opening_line(account, subscription, item, price, period, params))
-    extras = invoice_items.one_time(account, params.get("add_invoice_items") or [], customer)
+    item = subscription["items"]["data"][0]
+    extras = invoice_items.one_time(
+        account,
+        params.get("add_invoice_items") or [],
+        customer,
+        subscription=subscription["id"],
+        period=(account.now, item["current_period_end"]),
+    )
     pending = invoice_items.collect_pending(account, customer["id"], None)
-    return found + extras + pending
+    return pending + extras + found
 
 
 def _opening_line(

@@ -10,6 +10,8 @@ from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.present import presents
 from flask_billing.sandbox.settings import DAY
 
+_LONGEST_TRIAL = 731 * DAY
+
 
 def new_subscription(account: Account, customer: Body, currency: str, params: Body) -> Body:
     """The object without its items."""
@@ -140,6 +142,17 @@ def checked_entry(account: Account, entry: Body, price: Body, param: str) -> Bod
             "parameter_invalid_integer",
         )
     return {**entry, "price": price["id"], "quantity": 1 if quantity is None else quantity}
+
+
+def checked_trial_end(account: Account, end: int) -> int:
+    """The end of a trial: in the future, within two years."""
+    if end <= account.now:
+        raise invalid(
+            "Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end"
+        )
+    if end > account.now + _LONGEST_TRIAL:
+        raise invalid("The maximum number of trial days is 730 (2 years).", "trial_end")
+    return end
 
 
 def refuse_twins(items: list[Body]) -> None:

@@ -86,12 +86,14 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     if behavior != "none" and changed and not was_trialing:
         prorations = changes.prorate(account, subscription, changed, moment, debit=not restart)
     if restart or (prorations and behavior == "always_invoice"):
-        return _draft(account, subscription, params, moment, old_items, restart)
+        return _draft(account, subscription, params, old_items, restart)
     invoice_items_asked = params.get("add_invoice_items")
     if invoice_items_asked:
         customer = account.get("customer", subscription["customer"])
         assert customer is not None
-        invoice_items.one_time(account, invoice_items_asked, customer)
+        invoice_items.one_time(
+            account, invoice_items_asked, customer, subscription=subscription["id"], wait=True
+        )
     return None
 
 
@@ -153,10 +155,7 @@ def _restart(account: Account, subscription: Body, params: Body) -> bool:
         subscription.update(status="active", trial_end=account.now)
         restart = True
     elif isinstance(trial_end, int):
-        if trial_end <= account.now:
-            raise invalid(
-                "Invalid timestamp: must be an integer Unix timestamp in the future.", "trial_end"
-            )
+        shape.checked_trial_end(account, trial_end)
         subscription.update(
             status="trialing",
             trial_start=subscription["trial_start"] or account.now,
@@ -182,13 +181,17 @@ def _draft(
     account: Account,
     subscription: Body,
     params: Body,
-    moment: int,
     old_items: list[Body],
     restart: bool,
 ) -> Body:
     customer = account.get("customer", subscription["customer"])
     assert customer is not None
-    extras = invoice_items.one_time(account, params.get("add_invoice_items") or [], customer)
+    extras = invoice_items.one_time(
+        account,
+        params.get("add_invoice_items") or [],
+        customer,
+        subscription=subscription["id"],
+    )
     found = invoice_items.collect_pending(account, customer["id"], subscription["id"])
     start = min(item["current_period_start"] for item in old_items)
     if restart:
@@ -203,7 +206,7 @@ def _draft(
         customer,
         reason="subscription_update",
         currency=subscription["currency"],
-        lines=found + extras,
+        lines=extras + found,
         period=(start, account.now),
         subscription=subscription,
         discount_ids=discounts.in_force(account, subscription["discounts"], account.now),
@@ -236,6 +239,8 @@ def _charge(
     if outcome.result == "paid":
         if subscription["status"] in {"past_due", "unpaid"}:
             subscription["status"] = "active"
+        return
+    if outcome.result == "processing":
         return
     if behavior == "error_if_incomplete":
         if outcome.error is not None:

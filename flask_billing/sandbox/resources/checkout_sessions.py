@@ -4,6 +4,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import promotion
 from flask_billing.sandbox.checkout import session as sessions
+from flask_billing.sandbox.engine import subscriptions
 from flask_billing.sandbox.errors import invalid, missing_param
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.lists import listing, page, page_of
@@ -43,6 +44,9 @@ def create(account: Account, call: Call) -> Body:
         )
     items = _line_items(account, params, mode)
     session = account.add(sessions.new_session(account, params, mode, items, expires_at))
+    end = sessions.trial_end(account, session)
+    if end is not None:
+        subscriptions.checked_trial_end(account, end)
     _discount(account, session, params)
     if mode == "setup":
         _prepare_setup(account, session, params)

@@ -27,8 +27,11 @@ def create(account: Account, call: Call) -> Body:
     if duration == "repeating" and not params.get("duration_in_months"):
         raise missing_param("duration_in_months")
     object_id = params.get("id") or random_text(8)
-    if account.get("coupon", object_id):
-        raise invalid("Coupon already exists.", "id", "resource_already_exists")
+    namesake = account.anything(object_id)
+    if namesake is not None:
+        if not namesake.get("deleted"):
+            raise invalid("Coupon already exists.", "id", "resource_already_exists")
+        account.forget(namesake)
     coupon = account.add(
         {
             "id": object_id,

@@ -12,6 +12,8 @@ from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields
 from flask_billing.sandbox.router import Call, endpoint
 
+_BANK_TOKENS = {"pm_usBankAccount_success": False, "pm_usBankAccount_insufficientFunds": True}
+
 
 def mint(
     account: Account,
@@ -46,7 +48,7 @@ def mint(
                     "cvc_check": "fail" if card.behaviour == "cvc_fails" else "pass",
                 },
                 "country": card.country,
-                "display_brand": card.brand,
+                "display_brand": card.display_brand,
                 "exp_month": exp_month or today.month,
                 "exp_year": exp_year or today.year + 1,
                 "fingerprint": hashlib.sha256(card.number.encode()).hexdigest()[:16],
@@ -69,11 +71,35 @@ def mint(
     )
 
 
+def mint_bank_account(
+    account: Account, *, fails: bool = False, billing: Body | None = None
+) -> Body:
+    """A payment method for a test bank account; ``fails`` says how its debits end."""
+    method = mint(account, cards.BANK_STAND_IN, billing=billing)
+    del method["card"]
+    method["type"] = "us_bank_account"
+    method["us_bank_account"] = {
+        "account_holder_type": "individual",
+        "account_type": "checking",
+        "bank_name": "STRIPE TEST BANK",
+        "financial_connections_account": None,
+        "fingerprint": "FFDMA0xfhBjWSZLu",
+        "last4": "1116" if fails else "6789",
+        "networks": {"preferred": "ach", "supported": ["ach"]},
+        "routing_number": "110000000",
+        "status_details": {},
+    }
+    method["_"]["fails"] = fails
+    return account.save(method)
+
+
 def usable(account: Account, object_id: str, param: str, status: int = 400) -> Body:
     """The payment method with this id, or a new one when it is a test token."""
     card = cards.by_token(object_id)
     if card is not None:
         return mint(account, card)
+    if object_id in _BANK_TOKENS:
+        return mint_bank_account(account, fails=_BANK_TOKENS[object_id])
     method = account.get("payment_method", object_id)
     if method is None:
         error = missing_object("PaymentMethod", object_id, param, status)

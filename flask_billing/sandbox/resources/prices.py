@@ -84,6 +84,10 @@ def _price_body(account: Account, params: Body, product_id: str) -> Body:
     }
 
 
+_LONGEST = {"day": 1_095, "week": 156, "month": 36, "year": 3}
+_LARGEST_AMOUNT = 999_999_999_999
+
+
 def _recurring(account: Account, asked: Body | None) -> Body | None:
     if not asked:
         return None
@@ -92,9 +96,15 @@ def _recurring(account: Account, asked: Body | None) -> Body | None:
         account.require("billing.meter", meter, param="recurring[meter]")
     if asked.get("usage_type") == "metered" and not meter:
         raise invalid("You must specify a meter when creating a metered price.", "recurring[meter]")
+    count = asked.get("interval_count", 1)
+    if not 1 <= count <= _LONGEST[asked["interval"]]:
+        raise invalid(
+            "Invalid interval_count: the interval cannot be longer than three years.",
+            "recurring[interval_count]",
+        )
     return {
         "interval": asked["interval"],
-        "interval_count": asked.get("interval_count", 1),
+        "interval_count": count,
         "meter": meter,
         "trial_period_days": asked.get("trial_period_days"),
         "usage_type": asked.get("usage_type", "licensed"),
@@ -113,6 +123,10 @@ def _amounts(params: Body) -> tuple[int | None, str | None]:
     amount = params.get("unit_amount")
     if amount is None:
         raise missing_param("unit_amount")
+    if amount > _LARGEST_AMOUNT:
+        raise invalid(
+            "Amount must be no more than $9,999,999,999.99", "unit_amount", "amount_too_large"
+        )
     if amount < 0:
         raise invalid(
             "This value must be greater than or equal to 0.",
