@@ -6,6 +6,7 @@ host uses Flask-Babel, its locale and translations hold; without it nothing is l
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from pathlib import Path
 
@@ -48,9 +49,14 @@ def locale() -> str:
 
 def text_direction() -> str:
     """``rtl`` for right-to-left languages, else ``ltr``."""
+    return _direction(locale())
+
+
+@functools.cache
+def _direction(of: str) -> str:
     from babel import Locale
 
-    return str(Locale.parse(locale()).text_direction)
+    return str(Locale.parse(of).text_direction)
 
 
 class _Domain(t.Protocol):

@@ -3,7 +3,7 @@
 from .booking import check, consume, record, refund
 from .decision import Decision, Usage
 from .dimensions import Dimensions
-from .queries import usage, usages
+from .queries import plan_in_force, usage, usages
 from .refusal import QuotaExceeded
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Usage",
     "check",
     "consume",
+    "plan_in_force",
     "record",
     "refund",
     "usage",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import clock
+from ..catalog import Plan
 from ..models import Customer
 from ..state import state
 from . import store
@@ -44,6 +45,13 @@ def usages(customer: Customer | None = None) -> list[Usage]:
         found += [_usage(slots, slot) for slot in slots.every]
 
     return found
+
+
+def plan_in_force(customer: Customer) -> Plan | None:
+    """The plan whose limits hold; from memory where usage was read a moment ago."""
+    current = state()
+    sheet = store.persistently(lambda: sheet_for(current, customer.id))
+    return current.catalog.plan(sheet.snapshot.facts.plan)
 
 
 def _sheet(customer: Customer | None) -> Sheet:

@@ -13,6 +13,7 @@ from flask import g, render_template
 from markupsafe import Markup
 
 from .. import translation
+from ..customers import find_current_customer
 from ..state import state
 from . import (
     account_rows,
@@ -53,12 +54,12 @@ def billing_meter(key: str) -> Markup:
     :raises KeyError: for a meter the catalog does not have.
     """
     state().catalog.meter(key)
-    visitor = find_visitor()
+    customer = find_current_customer()
 
-    if visitor is None:
+    if customer is None:
         return Markup()
 
-    shown = meter_views.meter_of(visitor.customer, visitor.plan, key)
+    shown = meter_views.meter_of(customer, key)
     return _component("_live_meter.html", meter=shown, version=meter_views.version([shown]))
 
 

@@ -55,14 +55,17 @@ class MeterView:
     plan_name: str | None = None
 
 
-def views_of(customer: Customer, plan: Plan | None) -> list[MeterView]:
+def views_of(customer: Customer) -> list[MeterView]:
     """All meters of a customer, in one query."""
-    return [view_of(usage, plan, timezone=customer.timezone) for usage in metering.usages(customer)]
+    found = metering.usages(customer)
+    plan = metering.plan_in_force(customer)
+    return [view_of(usage, plan, timezone=customer.timezone) for usage in found]
 
 
-def meter_of(customer: Customer, plan: Plan | None, key: str) -> MeterView:
+def meter_of(customer: Customer, key: str) -> MeterView:
     """One meter of a customer, in the window nearest its limit."""
-    return view_of(metering.usage(key, customer=customer), plan, timezone=customer.timezone)
+    usage = metering.usage(key, customer=customer)
+    return view_of(usage, metering.plan_in_force(customer), timezone=customer.timezone)
 
 
 def view_of(usage: Usage, plan: Plan | None, *, timezone: str | None = None) -> MeterView:

@@ -6,6 +6,7 @@ our panels). So the root sets each to nothing, in the spelling of htmx 4 and of 
 
 from __future__ import annotations
 
+import functools
 import typing as t
 
 from markupsafe import Markup
@@ -29,6 +30,7 @@ _NEUTRAL: t.Final = {
 _SHOWN: t.Final = (400, 402, 403, 404, 409, 422, 429)
 
 
+@functools.cache
 def attributes(nonce: str | None = None) -> Markup:
     """The root's attributes, as ``<div {{ billing_root() }}>``.
 

@@ -26,6 +26,7 @@ def provide(
         language=language,
         fmt=formatting,
         asset_url=assets.asset_url,
+        icons_url=assets.asset_url("icons.svg"),
         quota_words=quota_words.words,
         contact_url=app.config["BILLING_CONTACT_URL"],
         tax_phrase=app.config["BILLING_TAX_PHRASE"],

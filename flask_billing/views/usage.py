@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, request
 from flask.typing import ResponseReturnValue
 
+from ..customers import require_current_customer
 from ..state import state
 from . import fragments, meter_views
 from .overview import SHOWN
@@ -17,7 +18,7 @@ bp = Blueprint("usage", __name__)
 def index() -> ResponseReturnValue:
     """Every meter of the customer."""
     visitor = require_visitor()
-    meters = meter_views.views_of(visitor.customer, visitor.plan)
+    meters = meter_views.views_of(visitor.customer)
     return fragments.show(
         "billing/usage.html",
         visitor=visitor,
@@ -33,9 +34,9 @@ def meters() -> ResponseReturnValue:
 
     204 while nothing shown differs from version ``?v=``.
     """
-    visitor = require_visitor()
+    customer = require_current_customer()
     every = request.args.get("all") == "1"
-    found = meter_views.views_of(visitor.customer, visitor.plan)
+    found = meter_views.views_of(customer)
     shown = found if every else found[:SHOWN]
     version = meter_views.version(shown)
 
@@ -48,12 +49,12 @@ def meters() -> ResponseReturnValue:
 @bp.get("/meters/<key>")
 def meter(key: str) -> ResponseReturnValue:
     """One meter, as ``billing_meter(key)`` puts it into a host's page; 204 likewise."""
-    visitor = require_visitor()
+    customer = require_current_customer()
 
     if all(known.key != key for known in state().catalog.meters):
         abort(404)
 
-    shown = meter_views.meter_of(visitor.customer, visitor.plan, key)
+    shown = meter_views.meter_of(customer, key)
     version = meter_views.version([shown])
 
     if request.args.get("v") == version:

@@ -300,7 +300,10 @@ def test_a_host_in_dark_turns_the_pages_dark(page: Page, address: str) -> None:
 
 def test_the_stylesheet_leaves_the_host_alone(page: Page, address: str) -> None:
     sign_in(page, address, "/dashboard")
-    ask = "JSON.stringify([...getComputedStyle(document.querySelector('main > p'))].map(n => getComputedStyle(document.querySelector('main > p'))[n]))"
+    ask = """() => {
+      const style = getComputedStyle(document.querySelector("main > p"));
+      return [...style].map(name => name + style[name]).join();
+    }"""
     with_ours = page.evaluate(ask)
     page.evaluate("document.querySelector('link[rel=stylesheet]').remove()")
 
