@@ -263,7 +263,7 @@ def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str
     waiting = [
         slot
         for slot in slots.unopened
-        if last is not None and slot.bucket.start is not None and last >= slot.bucket.start
+        if last is not None and slot.counted_from is not None and last >= slot.counted_from
     ]
 
     if not waiting:

@@ -316,8 +316,8 @@ def _opening_parameters(
     form: store.Formats, customer_id: int, slot: Slot, member: str | None
 ) -> dict[str, object]:
     start, end = slot.bucket.start, slot.bucket.end
-    # A one-shot allowance counts what is used while it is in force: nothing is summed for it.
-    summed = (_NEVER, _NEVER) if start is None else (start, end or _FOREVER)
+    since = slot.counted_from
+    summed = (_NEVER, _NEVER) if since is None else (since, end or _FOREVER)
     return {
         "customer_id": customer_id,
         "meter": slot.limit.meter,

@@ -26,6 +26,7 @@ class Facts:
 
     :param plan: key of the plan whose limits hold.
     :param anchor: where billing periods are counted from.
+    :param since: when the subscription began that holds; None without one.
     :param overrides: those in force, the newest first.
     """
 
@@ -34,6 +35,7 @@ class Facts:
     trialing: bool
     anchor: datetime
     trial: tuple[datetime, datetime] | None
+    since: datetime | None
     timezone: str | None
     overrides: tuple[Override, ...]
     epochs: tuple[tuple[str, str, Epoch], ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import typing as t
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
@@ -29,12 +29,14 @@ from .buckets import Epoch
 from .limits import Facts, Override
 
 _TEXTS, _NUMBERS, _TIMES = 4, 3, 7
+#: How far days of two time zones can overlap. A period that ended within it is read too.
+_OVERLAP: t.Final = timedelta(hours=27)
 _Row = sa.Row[tuple[t.Any, ...]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counter:
-    """A counter that is open: its stored period and how much was used and held."""
+    """A counter that is open, or was until a moment ago: its stored period and how much was used and held."""
 
     meter: str
     bucket: str
@@ -95,6 +97,7 @@ def _facts(customer_id: int, rows: dict[str, list[_Row]]) -> Facts:
         found.trialing,
         _anchor(live) or customer.time0,
         _trial(live) if found.trialing else None,
+        live.started_at if live is not None else None,
         customer.text0,
         tuple(Override(row.text0, row.text1, row.number1) for row in overrides),
         tuple(
@@ -159,7 +162,14 @@ def _counters(customer_id: int, now: datetime) -> sa.Select[t.Any]:
     ).where(
         UsageCounter.customer_id == customer_id,
         sa.or_(UsageCounter.period_start.is_(None), UsageCounter.period_start <= now),
-        sa.or_(UsageCounter.period_end.is_(None), UsageCounter.period_end > now),
+        sa.or_(
+            UsageCounter.period_end.is_(None),
+            UsageCounter.period_end > now,
+            sa.and_(
+                UsageCounter.period_end > now - _OVERLAP,
+                UsageCounter.bucket.not_like("h:%"),
+            ),
+        ),
     )
 
 

@@ -6,11 +6,13 @@ afresh at once, so an upgrade a second ago counts.
 
 from __future__ import annotations
 
+import collections.abc as c
 import dataclasses
 import time
 import typing as t
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from .. import clock
 from ..catalog import Limit, Meter, Plan
 from ..state import BillingState, state
 from .buckets import Bucket
@@ -28,12 +30,15 @@ class Slot:
 
     :param ceiling: most units, used and held, that the guard admits.
     :param steps: usage at which a threshold is crossed, ascending.
+    :param counted_from: since when events count that came before the counter was opened;
+        None counts none of them.
     """
 
     limit: Limit
     bucket: Bucket
     ceiling: int
     steps: tuple[int, ...]
+    counted_from: datetime | None
     #: What this process saw last in the counter. Advice: the guard decides.
     used: int = 0
     reserved: int = 0
@@ -67,7 +72,8 @@ class Sheet:
     """What one process remembers of a customer's limits and counters."""
 
     snapshot: Snapshot
-    fresh_until: float
+    #: By the wall clock, and by business time, which can be moved.
+    read_at: tuple[float, datetime]
     slots: dict[tuple[str, str | None], Slots] = dataclasses.field(default_factory=dict)
 
     def for_meter(self, meter: Meter, at: datetime, member: str | None) -> Slots:
@@ -85,13 +91,14 @@ def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -
     """The customer's sheet, from memory unless too old or ``fresh`` is asked for."""
     sheets: dict[int, Sheet] = current.caches.setdefault("metering.sheets", {})
     known = sheets.get(customer_id)
-    now = time.monotonic()
+    age: timedelta = current.app.config["BILLING_LIMIT_CACHE"]
 
-    if known is not None and not fresh and now < known.fresh_until:
+    if known is not None and not fresh and _is_fresh(known, age):
         return known
 
+    read_at = (time.monotonic(), clock.now())
     snapshot = read_snapshot(customer_id, [meter.key for meter in current.catalog.meters])
-    made = Sheet(snapshot, now + current.app.config["BILLING_LIMIT_CACHE"].total_seconds())
+    made = Sheet(snapshot, read_at)
 
     if len(sheets) >= _MOST_SHEETS:
         sheets.clear()
@@ -113,17 +120,8 @@ def bucket_in(snapshot: Snapshot, limit: Limit, at: datetime, member: str | None
     owner = member if limit.scope == "member" else None
     found = snapshot.facts.bucket(limit.window, limit.meter, at, owner)
 
-    if limit.window not in ("day", "week", "month"):
-        return found
-
-    for counter in snapshot.counters.values():
-        opened = Bucket(counter.bucket, counter.start, counter.end)
-
-        if (
-            counter.meter == limit.meter
-            and opened.holds(at)
-            and _family(counter.bucket) == _family(found.key)
-        ):
+    for opened in _relatives(snapshot, limit, found):
+        if opened.holds(at):
             return opened
 
     return found
@@ -135,7 +133,8 @@ def _slots(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -
 
     for limit in snapshot.facts.limits(catalog, meter.key):
         bucket = bucket_in(snapshot, limit, at, member)
-        slot = Slot(limit, bucket, ceiling_of(limit), steps_of(limit))
+        counted_from = _counted_from(snapshot, limit, bucket, at)
+        slot = Slot(limit, bucket, ceiling_of(limit), steps_of(limit), counted_from)
         counter = snapshot.counters.get((meter.key, bucket.key))
         every.append(slot)
 
@@ -146,6 +145,47 @@ def _slots(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -
             slot.saw(counter.used, counter.reserved)
 
     return Slots(meter, catalog.plan(snapshot.facts.plan), tuple(every), unopened)
+
+
+def _counted_from(
+    snapshot: Snapshot, limit: Limit, bucket: Bucket, at: datetime
+) -> datetime | None:
+    """Where the sum of a counter that opens in mid-period begins.
+
+    A one-shot allowance has no beginning: it counts what is used while it is in force. What was
+    used before a subscription began is not taken off its first billing period, nor what a
+    period of another time zone has counted that ended a moment ago.
+    """
+    if bucket.start is None:
+        return None
+
+    starts = [bucket.start]
+
+    if limit.window == "billing_period" and snapshot.facts.since is not None:
+        starts.append(snapshot.facts.since)
+
+    starts += [
+        earlier.end
+        for earlier in _relatives(snapshot, limit, bucket)
+        if earlier.end is not None and earlier.end <= at
+    ]
+    return max(starts)
+
+
+def _relatives(snapshot: Snapshot, limit: Limit, bucket: Bucket) -> c.Iterator[Bucket]:
+    """Known buckets of the same days, weeks or months, whatever time zone they were opened in."""
+    if limit.window in ("day", "week", "month"):
+        for counter in snapshot.counters.values():
+            if counter.meter == limit.meter and _family(counter.bucket) == _family(bucket.key):
+                yield Bucket(counter.bucket, counter.start, counter.end)
+
+
+def _is_fresh(sheet: Sheet, age: timedelta) -> bool:
+    wall, business = sheet.read_at
+    return (
+        time.monotonic() - wall < age.total_seconds()
+        and timedelta(0) <= clock.now() - business < age
+    )
 
 
 def _family(key: str) -> tuple[str, str]:
