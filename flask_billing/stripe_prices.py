@@ -18,53 +18,61 @@ def stripe_price_of(plan: Plan, price: Price) -> str:
     """The id of the Stripe price for a plan's price.
 
     Named in the catalog, or found by its lookup key and remembered. The sandbox, which starts
-    empty, is filled from the catalog when a price is missing.
+    empty, is brought in line with the catalog where it is not.
 
-    :raises StripeMisconfiguredError: where Stripe has no such price.
+    :raises StripeMisconfiguredError: where Stripe has no such price, or at another amount than
+        the pages show.
     :raises StripeError: where Stripe could not be asked.
     """
     if price.stripe_price is not None:
         return price.stripe_price
 
-    found = _remembered(plan, price) or _looked_up(plan, price)
+    try:
+        return _remembered(plan, price) or _looked_up(plan, price)
+    except StripeMisconfiguredError:
+        if not state().stripe.sandbox:
+            raise
 
-    if found is None and state().stripe.sandbox:
-        from .catalog_push import push
+    from .catalog_push import push
 
-        push()
-        found = _looked_up(plan, price)
-
-    if found is None:
-        raise StripeMisconfiguredError(
-            f"Stripe has no active price with the lookup key {lookup_key(plan, price)!r}. "
-            "Nothing was charged. Run 'flask billing catalog push'."
-        )
-
-    return found
+    push()
+    return _looked_up(plan, price)
 
 
 def _remembered(plan: Plan, price: Price) -> str | None:
+    as_shown = sa.true() if price.amount is None else StripePrice.amount == price.amount
     found: str | None = state().db.session.scalar(
         sa.select(StripePrice.stripe_id).where(
             StripePrice.plan == plan.key,
             StripePrice.interval == price.interval,
             StripePrice.currency == price.currency,
-            StripePrice.amount == price.amount,
             StripePrice.current,
+            as_shown,
         )
     )
     return found
 
 
-def _looked_up(plan: Plan, price: Price) -> str | None:
+def _looked_up(plan: Plan, price: Price) -> str:
     key = lookup_key(plan, price)
     page = gateway().get("/v1/prices", {"lookup_keys": [key], "active": True})
+    found = next(iter(page["data"]), None)
 
-    for found in page["data"]:
-        _remember(plan, price, found["id"], found.get("unit_amount"))
-        return str(found["id"])
+    if found is None:
+        raise StripeMisconfiguredError(
+            f"Stripe has no active price with the lookup key {key!r}. Nothing was charged. "
+            "Run 'flask billing catalog push'."
+        )
 
-    return None
+    if price.amount not in (None, found.get("unit_amount")) or found["currency"] != price.currency:
+        raise StripeMisconfiguredError(
+            f"Stripe's price {key!r} is {found.get('unit_amount')} {found['currency']}, the "
+            f"catalog's is {price.amount} {price.currency}. Nothing was charged. "
+            "Run 'flask billing catalog push'."
+        )
+
+    _remember(plan, price, found["id"], found.get("unit_amount"))
+    return str(found["id"])
 
 
 def _remember(plan: Plan, price: Price, stripe_id: str, amount: int | None) -> None:
