@@ -84,7 +84,7 @@ def _gate(
             try:
                 visitor = require_visitor()
             except NotSignedInError:
-                return _signed_out()
+                return signed_out()
 
             if allowed(visitor):
                 return current_app.ensure_sync(view)(*args, **kwargs)
@@ -123,7 +123,8 @@ def _refusal(visitor: Visitor, plan: Plan | None, subject: str) -> Response:
     return fragments.protect(answer)
 
 
-def _signed_out() -> t.Any:
+def signed_out() -> t.Any:
+    """Answer a request that needs somebody signed in: 401 for programs, the way in for people."""
     if negotiation.wants_json():
         return problems.json_problem(
             401, _("Not signed in"), _("Sign in to use this."), code="not_signed_in"

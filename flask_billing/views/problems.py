@@ -164,7 +164,7 @@ def _stripe_down(error: StripeError) -> Response:
             _("We couldn't start checkout"),
             _("You haven't been charged. Try again."),
             code="payment_provider_unavailable",
-            url=url_for("billing.plans"),
+            url=None if negotiation.wants_fragment() else url_for("billing.plans"),
             label=_("Back to the plans"),
         )
 

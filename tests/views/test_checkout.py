@@ -137,9 +137,12 @@ def test_a_second_plan_is_refused_with_the_way_to_the_first(person: Person) -> N
     person.buy("starter")
     answer = person.press("/billing/checkout", plan="pro", interval="month")
 
-    assert answer.status_code == 409
+    alert = person.press("/billing/checkout", htmx=True, plan="pro", interval="month")
+
+    assert answer.status_code == alert.status_code == 409
     assert "Nothing was charged." in words(answer)
     assert 'href="/billing/"' in answer.text
+    assert 'href="/billing/"' in alert.text
 
 
 @pytest.mark.parametrize(
