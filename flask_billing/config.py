@@ -47,7 +47,7 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_HTMX": "bundled",
     # Endpoint to send people to who are not signed in. None: answer 401.
     "BILLING_LOGIN_ENDPOINT": None,
-    # Endpoint people land on after a completed checkout. None: the billing overview.
+    # Endpoint people land on after a completed checkout. None: a page that says so.
     "BILLING_CHECKOUT_DONE_ENDPOINT": None,
     # Further hosts that redirects may go to, beside Stripe's own and this app's.
     "BILLING_REDIRECT_HOSTS": (),

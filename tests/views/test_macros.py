@@ -79,7 +79,9 @@ def test_footer_links_lead_where_one_may_go(template: c.Callable[..., str]) -> N
 
 
 def test_scripts_and_styles_come_once(template: c.Callable[..., str]) -> None:
-    html = template("{{ billing_head() }}{{ billing_head() }}{{ billing_toasts() }}{{ billing_toasts() }}")
+    html = template(
+        "{{ billing_head() }}{{ billing_head() }}{{ billing_toasts() }}{{ billing_toasts() }}"
+    )
 
     assert html.count("billing.css") == html.count("billing.js") == html.count("htmx.min.js") == 1
     assert html.count('id="fb-toasts"') == 1

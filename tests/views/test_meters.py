@@ -155,7 +155,9 @@ def test_a_fragment_is_not_a_page(host: Host) -> None:
         assert "data-fb-meter" in fragment.text
 
 
-@pytest.mark.parametrize("path", ["/billing/meters", "/billing/meters?all=1", "/billing/meters/tokens"])
+@pytest.mark.parametrize(
+    "path", ["/billing/meters", "/billing/meters?all=1", "/billing/meters/tokens"]
+)
 def test_without_news_there_is_nothing_to_swap(host: Host, path: str) -> None:
     person = Person(host)
     first = person.open(path, htmx=True)

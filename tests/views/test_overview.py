@@ -196,7 +196,9 @@ def test_nobody_is_sent_to_sign_in_and_back(make_app: MakeApp) -> None:
     assert answer.headers["HX-Redirect"] == "/?next=/billing/usage"
 
 
-@pytest.mark.parametrize("current", ["https://evil.example/x", "http://localhost//evil.example", ""])
+@pytest.mark.parametrize(
+    "current", ["https://evil.example/x", "http://localhost//evil.example", ""]
+)
 def test_the_way_back_never_leaves_the_site(make_app: MakeApp, current: str) -> None:
     host = make_app(BILLING_LOGIN_ENDPOINT="index")
     answer = Person(host, None).open("/billing/meters", htmx=True, **{"HX-Current-URL": current})

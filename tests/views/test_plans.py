@@ -49,7 +49,11 @@ def test_the_yearly_prices_have_an_address(host: Host) -> None:
 
 
 def test_savings_that_differ_say_up_to(make_app: MakeApp) -> None:
-    more = {**PLAN, "rank": 2, "prices": [PLAN["prices"][0], {"interval": "year", "amount": 89_100}]}
+    more = {
+        **PLAN,
+        "rank": 2,
+        "prices": [PLAN["prices"][0], {"interval": "year", "amount": 89_100}],
+    }
     host = make_app(catalog={"plans": {"pro": PLAN, "max": more}})
 
     assert "Save up to 25%" in words(Person(host, None).open("/billing/plans"))

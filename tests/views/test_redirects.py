@@ -67,7 +67,9 @@ def test_refused(host: Host, url: str) -> None:
         assert not is_allowed(url)
 
 
-@pytest.mark.parametrize("url", ["https://checkout.stripe.com/", "http://localhost/", "//x", "/\\x"])
+@pytest.mark.parametrize(
+    "url", ["https://checkout.stripe.com/", "http://localhost/", "//x", "/\\x"]
+)
 def test_the_way_back_is_a_path_of_this_site(url: str) -> None:
     assert not is_local_path(url)
     assert is_local_path("/billing/?a=//x")

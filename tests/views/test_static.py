@@ -71,7 +71,12 @@ def test_templates_use_the_subset_that_both_versions_of_htmx_know(template: Path
     text = template.read_text()
 
     assert set(re.findall(r"\s(hx-[a-z-]+)", text)) <= ALLOWED
-    assert set(re.findall(r'hx-swap="(\w+)', text)) <= {"innerHTML", "outerHTML", "beforeend", "none"}
+    assert set(re.findall(r'hx-swap="(\w+)', text)) <= {
+        "innerHTML",
+        "outerHTML",
+        "beforeend",
+        "none",
+    }
     assert set(re.findall(r'hx-swap-oob="([^"]+)"', text)) <= {
         "true",
         "beforeend:#fb-toasts",
