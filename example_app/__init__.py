@@ -22,11 +22,14 @@ CONTENT_SECURITY_POLICY = (
 )
 
 
-def create_app(instance_path: str | os.PathLike[str] | None = None, *, live: bool = True) -> Flask:
+def create_app(
+    instance_path: str | os.PathLike[str] | None = None, *, live: bool = True, **settings: object
+) -> Flask:
     """Build the app.
 
     :param instance_path: folder of its databases and its secret; None is Flask's own choice.
     :param live: False is the bare app that :mod:`example_app.seed` leads through its history.
+    :param settings: further config, as tests set it.
     """
     app = Flask(__name__, instance_path=os.path.abspath(instance_path) if instance_path else None)
     folder = Path(app.instance_path)
@@ -44,6 +47,7 @@ def create_app(instance_path: str | os.PathLike[str] | None = None, *, live: boo
         BILLING_LOGIN_ENDPOINT="auth.sign_in",
         BILLING_CONTACT_URL="mailto:help@linnet.example",
     )
+    app.config.from_mapping(settings)
 
     if live:
         seed.seed_once(folder)
@@ -72,8 +76,9 @@ def _add_security_headers(response: Response) -> Response:
 
 def _secret_key(file: Path) -> str:
     """The key that signs sessions: made at the first start and kept."""
-    if not file.exists():
-        file.touch(mode=0o600)
+    file.touch(mode=0o600)
+
+    if not file.read_text():
         file.write_text(secrets.token_hex(32))
 
     return file.read_text()

@@ -60,7 +60,7 @@ CAST = (
         "desk@nightheron.example",
         "On Pro, close to the limit",
         87,
-        85_000,
+        80_000,
         ("tide tables", "harbour news", "lighthouse keepers", "marsh birds", "ferry queues"),
         Purchase("pro", "month", days_ago=21, months_ago=2),
         used_percent=88,

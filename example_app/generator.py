@@ -18,7 +18,7 @@ from .models import Draft
 bp = Blueprint("generator", __name__)
 
 #: Paragraphs shown on the page; the rest is in the download.
-OPENING = 4
+OPENING = 2
 
 
 @bp.post("/generate")

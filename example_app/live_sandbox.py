@@ -8,10 +8,10 @@ from datetime import datetime
 import click
 from flask import Flask
 
-from flask_billing import Customer
+from flask_billing import Customer, database
 from flask_billing.sandbox import Sandbox
 
-from .extensions import billing
+from .extensions import billing, db
 
 #: Test cards, by Stripe's names: one that pays, one that is saved and then declined.
 WORKING_CARD = "pm_card_visa"
@@ -37,6 +37,15 @@ def post_webhooks(app: Flask) -> None:
 
     path = app.extensions["billing"].webhook_path
     sandbox.connect(app, webhook_url=f"http://127.0.0.1:{port}{path}" if port else None)
+
+
+def close(app: Flask) -> None:
+    """Give back the connections of an app that is no longer needed."""
+    with app.app_context():
+        sandbox_of(app).close()
+        database.close(app.extensions["billing"])
+        db.session.remove()
+        db.engine.dispose()
 
 
 def use_card(sandbox: Sandbox, customer: Customer, token: str) -> None:

@@ -16,12 +16,14 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import click
 from flask import Flask
 
-from flask_billing import Customer, catalog_push, checkout, database
+from flask_billing import Customer, catalog_push, checkout
 from flask_billing.sandbox import Sandbox
 
 from . import live_sandbox, writer
@@ -36,9 +38,13 @@ FILES = ("stripe.sqlite", "linnet.sqlite")
 TOKENS_PER_CALL = 2_400
 #: Tokens a day before anything is bought.
 FREE_PACE = 1_200
+#: Days over which a workspace makes up for what it has used too little.
+LAST_DAYS = 5
 MODELS = ("linnet-1", "linnet-1", "linnet-1-mini")
 #: Drafts that each workspace finds in its list.
 DRAFTS = 6
+#: Seconds after which another start's folder was left behind by a crash.
+LEFT_BEHIND = 600
 _RETURN = "http://127.0.0.1/billing/checkout/"
 
 
@@ -46,6 +52,8 @@ def seed_once(folder: Path) -> None:
     """Fill an instance folder, unless that was done before."""
     if (folder / FILES[-1]).exists():
         return
+
+    click.echo("The first start lives through 90 days of history. This takes some seconds.")
 
     with _seeded(folder) as made:
         for name in FILES:
@@ -74,7 +82,8 @@ def reset(app: Flask) -> None:
 def _seeded(folder: Path) -> c.Iterator[Path]:
     """A folder beside the real files, with seeded ones; it is removed afterwards."""
     for left in folder.glob("seeding-*"):
-        shutil.rmtree(left, ignore_errors=True)
+        if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+            shutil.rmtree(left, ignore_errors=True)
 
     made = Path(tempfile.mkdtemp(prefix="seeding-", dir=folder))
 
@@ -91,31 +100,31 @@ def _live_through(folder: Path, *, today: datetime) -> None:
     start = today - timedelta(days=DAYS)
     Sandbox(folder / FILES[0], now=start).close()
     app = create_app(folder, live=False)
-    sandbox: Sandbox = app.extensions["billing"].sandbox
-    sandbox.webhooks.close()  # here each day is delivered before the next begins
 
     with app.app_context():
         try:
             db.create_all()
             catalog_push.push()
-            lives = [_Life(role, _workspace(role), sandbox, today) for role in CAST]
-
-            for day in range(DAYS + 1):
-                moment = start + timedelta(days=day)
-                sandbox.clock.advance(to=moment)
-                sandbox.webhooks.deliver()
-
-                for life in lives:
-                    life.live(moment)
-
-                sandbox.webhooks.deliver()
-
-            sandbox.clock.follow()
+            _pass_days(live_sandbox.sandbox_of(app), start, today)
         finally:
-            db.session.remove()
-            sandbox.close()
-            database.close(app.extensions["billing"])
-            db.engine.dispose()
+            live_sandbox.close(app)
+
+
+def _pass_days(sandbox: Sandbox, start: datetime, today: datetime) -> None:
+    sandbox.webhooks.close()  # here each day is delivered before the next begins
+    lives = [_Life(role, _workspace(role), sandbox, today) for role in CAST]
+
+    for day in range(DAYS + 1):
+        moment = start + timedelta(days=day)
+        sandbox.clock.advance(to=moment)
+        sandbox.webhooks.deliver()
+
+        for life in lives:
+            life.live(moment)
+
+        sandbox.webhooks.deliver()
+
+    sandbox.clock.follow()
 
 
 def _workspace(role: Role) -> Workspace:
@@ -183,11 +192,13 @@ class _Life:
         client.v1.subscriptions.update(subscription, params={"cancel_at_period_end": True})
 
     def _write(self, moment: datetime) -> None:
-        """A day's work, somewhat less of it on weekends."""
-        quiet = 0.3 if moment.weekday() >= 5 else 1.0
+        """A day's work. On most weekends nobody writes."""
+        if moment.weekday() >= 5 and self._chance.random() < 0.7:
+            return
+
         paying = billing.access(self.customer).subscription is not None
         pace = self.role.pace if paying else min(self.role.pace, FREE_PACE)
-        tokens = round(pace * quiet * self._chance.uniform(0.6, 1.4))
+        tokens = round(pace * self._chance.uniform(0.6, 1.4))
         self._record(tokens, moment - timedelta(minutes=self._chance.randint(5, 600)))
 
     def _record(self, tokens: int, at: datetime) -> None:
@@ -216,8 +227,15 @@ class _Life:
 
         missing = usage.limit * self.role.used_percent // 100 - usage.used
 
-        if missing > 0:
-            self._record(missing, moment - timedelta(minutes=5))
+        if missing <= 0:
+            return
+
+        share = missing // LAST_DAYS
+
+        for day in range(1, LAST_DAYS):
+            self._record(share, moment - timedelta(days=day, minutes=5))
+
+        self._record(missing - share * (LAST_DAYS - 1), moment - timedelta(minutes=5))
 
     def _keep_drafts(self, moment: datetime) -> None:
         """The latest drafts, for the list on the dashboard."""

@@ -1,0 +1,116 @@
+"""Each demo workspace shows the state it is there for."""
+
+from __future__ import annotations
+
+import pytest
+
+from example_app import CONTENT_SECURITY_POLICY
+
+from .demo import HTMX, Demo
+
+STATES = [
+    ("Paper Boat", ["Free", "42K of 100K", "One-time allowance", "Choose Pro"]),
+    ("Tin Whistle", ["Starter", "Trial", "Your trial ends", "First charge $29.00"]),
+    ("Night Heron", ["Pro", "Active", "1.7M of 2M 88%", "Near limit", "Visa ending in 4242"]),
+    ("Copper Kettle", ["Payment failed", "We couldn't charge Visa 0341", "to keep Starter"]),
+    ("Sea Glass", ["Your plan ends on", "You won't be charged again", "185K of 500K 37%"]),
+    ("Blue Hour", ["Enterprise", "Unlimited", "$4,970.04", "a year"]),
+]
+
+
+@pytest.mark.parametrize(("workspace", "expected"), STATES, ids=[name for name, _ in STATES])
+def test_overview_shows_the_state(demo: Demo, workspace: str, expected: list[str]) -> None:
+    page = demo.visitor(workspace).page("/billing/")
+
+    for words in expected:
+        assert words in page
+
+
+@pytest.mark.parametrize("workspace", [name for name, _ in STATES])
+def test_desk_begins_with_the_token_meter(demo: Demo, workspace: str) -> None:
+    page = demo.visitor(workspace).client.get("/write").text
+    main = page[page.index("<main") :]
+
+    assert main.index("fb-live-tokens") < main.index("What shall we write about?")
+    assert "Latest drafts" in main
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/write", "/demo/", "/billing/", "/billing/plans", "/nothing"]
+)
+def test_every_page_has_the_strict_policy_and_keeps_it(demo: Demo, path: str) -> None:
+    response = demo.visitor("Night Heron").client.get(path)
+
+    assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+    for banned in (" style=", " onclick=", "hx-on", "<script>", "javascript:"):
+        assert banned not in response.text
+
+
+def test_plans_show_what_a_year_costs_and_saves(demo: Demo) -> None:
+    page = demo.visitor().page("/billing/plans?interval=year")
+
+    for words in ("$82.17", "billed $986.04 yearly", "Save $201.96 a year", "Save 17%"):
+        assert words in page
+
+
+def test_billing_pages_are_seen_inside_linnet(demo: Demo) -> None:
+    page = demo.visitor("Paper Boat").client.get("/billing/").text
+
+    assert "linnet.css" in page
+    assert 'class="brand"' in page
+
+
+def test_nobody_writes_before_signing_in(demo: Demo) -> None:
+    visitor = demo.visitor()
+
+    assert visitor.client.get("/write").location == "/?next=/write"
+    assert visitor.client.get("/billing/").location == "/?next=/billing/"
+    token = visitor.client.get("/").text.split('name="csrf_token" value="')[1].split('"')[0]
+    refused = visitor.client.post("/generate", data={"csrf_token": token}, headers=HTMX)
+    assert refused.status_code == 302
+
+
+def test_signing_in_leads_back_to_the_page_that_was_wanted(demo: Demo) -> None:
+    visitor = demo.visitor()
+    visitor.client.get("/")
+
+    response = visitor.submit("/?next=/billing/plans", "/sign-in", workspace="1")
+
+    assert response.location == "/billing/plans"
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["https://evil.example/", "//evil.example", "/\\evil.example", "/\t/evil.example", "evil"],
+)
+def test_signing_in_leads_nowhere_else(demo: Demo, path: str) -> None:
+    response = demo.visitor().submit("/", "/sign-in", workspace="1", next=path)
+
+    assert response.location == "/write"
+
+
+def test_unknown_workspace_is_not_found(demo: Demo) -> None:
+    assert demo.visitor().submit("/", "/sign-in", workspace="99").status_code == 404
+    assert demo.visitor().submit("/", "/sign-in", workspace="x").status_code == 404
+
+
+def test_switching_leaves_the_workspace(demo: Demo) -> None:
+    visitor = demo.visitor("Sea Glass")
+    visitor.submit("/write", "/sign-out")
+
+    assert "Choose who to be" in visitor.page("/")
+
+
+@pytest.mark.parametrize("action", ["/sign-in", "/sign-out", "/generate", "/demo/reset"])
+def test_forms_of_other_sites_are_refused(demo: Demo, action: str) -> None:
+    visitor = demo.visitor("Night Heron")
+
+    assert visitor.client.post(action, data={"workspace": "1"}).status_code == 400
+
+
+def test_other_host_names_are_refused(demo: Demo) -> None:
+    response = demo.app.test_client().get("/", headers={"Host": "evil.example"})
+
+    assert response.status_code == 400
