@@ -121,14 +121,14 @@ class Billing:
     def on(self, name: str) -> c.Callable[[Loader], Loader]:
         """Register a listener of a domain event, as ``@billing.on("subscription.activated")``.
 
+        It hears the apps of this instance; the blinker signal underneath is sent by all apps.
+
         :raises KeyError: for a name not in :data:`flask_billing.signals.NAMES`.
         """
-        found = signals.signal(name)
+        signals.signal(name)
 
         def register(listener: Loader) -> Loader:
-            # blinker keeps weak references; the decorated name may be the only one.
-            self._hooks.listeners.append(listener)
-            found.connect(listener)
+            self._hooks.listeners.setdefault(name, []).append(listener)
             return listener
 
         return register
@@ -202,11 +202,17 @@ class Billing:
 
         return metering.usage(meter, customer=customer)
 
-    def metered(self, meter: str, quantity: int = 1) -> c.Callable[[View], View]:
-        """Count each call of a view; a call beyond the quota meets a 429 with a way out."""
-        from .metering.decorator import metered
+    def metered(
+        self, meter: str, quantity: int | c.Callable[[], int] = 1
+    ) -> c.Callable[[View], View]:
+        """Count each call of a view; a call beyond the quota meets a 429 with a way out.
 
-        return metered(meter, quantity)
+        :param quantity: units a call costs, or a function that tells for the current request.
+        """
+        from .metering.decorator import metered
+        from .views.gates import signed_out
+
+        return metered(meter, quantity, signed_out=signed_out)
 
     @property
     def metering_enabled(self) -> bool:

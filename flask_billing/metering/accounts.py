@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typing as t
 
+import sqlalchemy as sa
 from flask import has_request_context
 
 from ..database import has_own_connection
 from ..errors import ConfigError, NotSignedInError
 from ..owners import as_owner
 from ..state import BillingState
+from .store import StoreDownError
 
 #: Owners one process remembers. Their customer never changes.
 _MOST_OWNERS: t.Final = 50_000
@@ -19,6 +21,7 @@ def current_customer_id(current: BillingState) -> int:
     """The id of the signed-in owner's customer, created if new.
 
     :raises NotSignedInError: when nobody is signed in.
+    :raises StoreDownError: where the database cannot be reached.
     """
     loader = current.hooks.owner
 
@@ -43,7 +46,10 @@ def current_customer_id(current: BillingState) -> int:
         if len(known) >= _MOST_OWNERS:
             known.clear()
 
-        found = customer_for(owner).id
+        try:
+            found = customer_for(owner).id
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise StoreDownError(type(error).__name__) from error
 
         if has_own_connection():  # else the host may roll the customer back
             known[owner.type, owner.id] = found

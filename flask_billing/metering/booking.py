@@ -50,16 +50,14 @@ def check(
     if not current.app.config["BILLING_METERING_ENABLED"]:
         return _unbooked(current, found, quantity, "disabled")
 
-    customer_id = customer.id if customer is not None else current_customer_id(current)
-    at = clock.now()
-
     try:
+        customer_id = customer.id if customer is not None else current_customer_id(current)
         sheet = store.persistently(lambda: sheet_for(current, customer_id, fresh=True))
     except store.StoreDownError as error:
         return _degraded(current, found, quantity, error)
 
     member = member or current_member(current)
-    slots = sheet.for_meter(found, at, member)
+    slots = sheet.for_meter(found, clock.now(), member)
     seed_unopened(current, sheet, slots, member)
     refusing = _refusing(slots, quantity)
 
@@ -192,21 +190,16 @@ def _book(
         return _unbooked(current, found, quantity, "disabled")
 
     now = clock.now()
-    entry = ledger.Entry(
-        customer.id if customer is not None else current_customer_id(current),
-        meter,
-        _new_key() if key is None else key,
-        key is not None,
-        quantity,
-        now if at is None else _checked_time(at, now),
-        now,
-        _columns(current, dimensions),
-    )
+    happened = now if at is None else _checked_time(at, now)
+    booked = _columns(current, dimensions)
+    key, keyed = (_new_key(), False) if key is None else (key, True)
 
     try:
+        customer_id = customer.id if customer is not None else current_customer_id(current)
+        entry = ledger.Entry(customer_id, meter, key, keyed, quantity, happened, now, booked)
         return _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:
-        return _degraded(current, found, quantity, error)
+        return _degraded(current, found, quantity, error, key=key, at=happened, columns=booked)
 
 
 def _decide(current: BillingState, meter: Meter, entry: ledger.Entry, *, enforce: bool) -> Decision:
@@ -380,10 +373,17 @@ def _unbooked(current: BillingState, meter: Meter, quantity: int, reason: Reason
 
 
 def _degraded(
-    current: BillingState, meter: Meter, quantity: int, error: store.StoreDownError
+    current: BillingState,
+    meter: Meter,
+    quantity: int,
+    error: store.StoreDownError,
+    **fact: object,
 ) -> Decision:
-    """What a meter wants to happen while its store is down."""
-    log.error("Usage of %s cannot be booked: %s", meter.key, error, exc_info=error)
+    """What a meter wants to happen while its store is down.
+
+    :param fact: what could not be booked; the log keeps it, for it to be recorded later.
+    """
+    log.error("%s of %s cannot be counted: %s. %s", quantity, meter.key, error, fact)
 
     if meter.on_error == "closed":
         raise MeteringClosed(meter.name) from error

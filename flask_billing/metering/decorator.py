@@ -9,6 +9,7 @@ import json
 import typing as t
 
 from flask import Response, after_this_request, current_app, request
+from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Unauthorized
 
 from ..errors import NotSignedInError
@@ -27,13 +28,19 @@ USAGE_EVENT: t.Final = "billing:usage"
 _EXPECTED: t.Final = 200
 
 
-def metered(meter: str, quantity: Cost = 1) -> c.Callable[[View], View]:
+def metered(
+    meter: str,
+    quantity: Cost = 1,
+    *,
+    signed_out: c.Callable[[], ResponseReturnValue] | None = None,
+) -> c.Callable[[View], View]:
     """Count each call of a view; a call beyond the quota meets a 429 with a way out.
 
     What a call cost is taken back where the view fails: by an exception, a status from 500 on,
     or a refusal of another meter inside it.
 
     :param quantity: units a call costs, or a function that tells for the current request.
+    :param signed_out: answers where nobody is signed in; None is a plain 401.
     """
 
     def decorate(view: View) -> View:
@@ -42,7 +49,15 @@ def metered(meter: str, quantity: Cost = 1) -> c.Callable[[View], View]:
         @functools.wraps(view)
         def counted(*args: t.Any, **kwargs: t.Any) -> t.Any:
             cost = quantity if isinstance(quantity, int) else quantity()
-            decision = _count(meter, cost)
+
+            try:
+                decision = consume(meter, cost, endpoint=request.endpoint, status=_EXPECTED)
+            except NotSignedInError as error:
+                if signed_out is not None:
+                    return signed_out()
+
+                raise Unauthorized("Sign in to use this. Nothing was counted.") from error
+
             call = _Call(decision)
             after_this_request(call.answered)
 
@@ -128,10 +143,3 @@ def announce(response: Response) -> None:
 
     events: dict[str, object] = json.loads(existing)
     response.headers["HX-Trigger"] = json.dumps({**events, USAGE_EVENT: None})
-
-
-def _count(meter: str, cost: int) -> Decision:
-    try:
-        return consume(meter, cost, endpoint=request.endpoint, status=_EXPECTED)
-    except NotSignedInError as error:
-        raise Unauthorized("Sign in to use this. Nothing was counted.") from error

@@ -36,7 +36,7 @@ _Row = sa.Row[tuple[t.Any, ...]]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counter:
-    """A counter that is open, or was until a moment ago: its stored period and how much was used and held."""
+    """A counter that is open, or was until a moment ago, with its period as it was opened."""
 
     meter: str
     bucket: str
