@@ -18,10 +18,16 @@ import sqlalchemy as sa
 from . import clock
 from .database import insert_for, transaction
 from .models import Outbox
+from .prepared import Prepared
 from .signals import NAMES, signal
 from .state import state
 
 log = logging.getLogger("flask_billing.outbox")
+
+_COLUMNS: t.Final = (
+    "kind", "name", "dedupe_key", "customer_id", "body", "state", "attempts", "created_at",
+    "sent_at",
+)  # fmt: skip
 
 #: Times a listener may fail before its row is given up.
 MAX_ATTEMPTS = 12
@@ -68,8 +74,9 @@ def write(connection: sa.Connection, rows: c.Sequence[dict[str, object]]) -> lis
         return []
 
     rows = [_heard_by_nobody(row) or row for row in rows]
-    found = connection.execute(_insert_statement(connection.dialect.name), rows)
-    ids = {key: row_id for row_id, key in found}
+    statement = _insert_statement(connection.dialect, len(rows))
+    numbered = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in _COLUMNS}
+    ids = {row["dedupe_key"]: row["id"] for row in statement.rows(connection, numbered)}
     return [
         Written(ids[key], t.cast("str", row["kind"]), t.cast("str", row["name"]), row)
         for row in rows
@@ -129,20 +136,30 @@ def _heard_by_nobody(row: dict[str, object]) -> dict[str, object] | None:
     if row["kind"] != "signal":
         return None
 
-    if signal(t.cast("str", row["name"])).has_receivers_for(state().app):
+    name = t.cast("str", row["name"])
+    current = state()
+
+    if current.hooks.listeners.get(name) or signal(name).has_receivers_for(current.app):
         return None
 
     return {**row, "state": "sent", "sent_at": clock.wall()}
 
 
-@functools.cache
-def _insert_statement(dialect: str) -> sa.Executable:
-    # Given its rows at execution, the statement is compiled once and not at every write.
-    return (
-        insert_for(dialect, Outbox)
+@functools.lru_cache(maxsize=64)
+def _insert_statement(dialect: sa.Dialect, count: int) -> Prepared:
+    types = {name: Outbox.__table__.c[name].type for name in _COLUMNS}
+    statement = (
+        insert_for(dialect.name, Outbox)
+        .values(
+            [
+                {name: sa.bindparam(f"{name}_{n}", type_=types[name]) for name in _COLUMNS}
+                for n in range(count)
+            ]
+        )
         .on_conflict_do_nothing(index_elements=["dedupe_key"])
         .returning(Outbox.id, Outbox.dedupe_key)
     )
+    return Prepared(statement, dialect)
 
 
 def _waiting(
@@ -164,8 +181,13 @@ def _waiting(
 def _send(
     row_id: int, name: str, customer_id: int | None, body: dict[str, t.Any]
 ) -> Exception | None:
+    current = state()
+
     try:
-        signal(name).send(state().app, customer_id=customer_id, transition=row_id, **body)
+        for listener in current.hooks.listeners.get(name, ()):
+            listener(current.app, customer_id=customer_id, transition=row_id, **body)
+
+        signal(name).send(current.app, customer_id=customer_id, transition=row_id, **body)
     except Exception as error:  # a host's listener may raise anything; the row must stay
         log.exception("A listener of %s failed; it is tried again", name)
         return error

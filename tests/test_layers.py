@@ -19,7 +19,7 @@ LAYERS: t.Final = (
         "errors", "signals", "config", "clock", "money", "coupons",
         "catalog", "catalog_file", "catalog_rules", "catalog_schema",
     },
-    {"models", "outbox", "state", "database", "owners"},
+    {"models", "outbox", "state", "database", "prepared", "owners"},
     {"stripe_gateway", "stripe_objects", "decline_reasons", "translation", "negotiation"},
     {"sync", "access", "metering", "customers"},
     {

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from ..database import insert_for
 from ..models import SyncTicket
+from ..prepared import Prepared
 
 
 def draw(connection: sa.Connection, object_ids: c.Collection[str]) -> dict[str, int]:
@@ -18,15 +19,18 @@ def draw(connection: sa.Connection, object_ids: c.Collection[str]) -> dict[str, 
     if not ordered:
         return {}
 
-    parameters = [{"object_id": object_id, "ticket": 1} for object_id in ordered]
-    drawn = connection.execute(_statement(connection.dialect.name), parameters)
-    return {object_id: ticket for object_id, ticket in drawn}
+    statement = _statement(connection.dialect, len(ordered))
+    drawn = statement.rows(connection, {f"id_{n}": value for n, value in enumerate(ordered)})
+    return {row["object_id"]: row["ticket"] for row in drawn}
 
 
-@functools.cache
-def _statement(dialect: str) -> sa.Executable:
-    return (
-        insert_for(dialect, SyncTicket)
+@functools.lru_cache(maxsize=16)
+def _statement(dialect: sa.Dialect, count: int) -> Prepared:
+    rows = [{"object_id": sa.bindparam(f"id_{n}"), "ticket": sa.text("1")} for n in range(count)]
+    statement = (
+        insert_for(dialect.name, SyncTicket)
+        .values(rows)
         .on_conflict_do_update(index_elements=["object_id"], set_={"ticket": SyncTicket.ticket + 1})
         .returning(SyncTicket.object_id, SyncTicket.ticket)
     )
+    return Prepared(statement, dialect)

@@ -17,6 +17,7 @@ from .. import clock, outbox, stripe_objects
 from ..database import insert_for, transaction
 from ..errors import BillingError, UnlinkedCustomerError
 from ..models import ENDED, Checkout, Customer, Invoice, PaymentMethod, Subscription
+from ..prepared import Prepared
 from . import columns, transitions
 from .fetch import Fetched
 from .plans import terms_of
@@ -119,10 +120,9 @@ class _Write:
             "invoice": _id(self.fetched.get("invoice")),
             "payment_method": _id(_payment_method(self.fetched)),
         }
-        rows = self.connection.execute(_before_statement(), parameters).mappings().all()
+        rows = _before_statement(self.connection.dialect).rows(self.connection, parameters)
         # A row linked to the Stripe customer beats one that only something else points to.
-        found = max(rows, key=lambda row: row["customer_stripe_id"] is not None, default=None)
-        return t.cast("Row | None", found)
+        return max(rows, key=lambda row: row["customer_stripe_id"] is not None, default=None)
 
     def _known_owner(self) -> int:
         """Whose the objects were when they were last written; 0 where they are new.
@@ -229,9 +229,9 @@ class _Write:
         if seen >= ticket:
             return False
 
-        statement = _upsert_statement(model, self.connection.dialect.name)
-        written = self.connection.execute(
-            statement,
+        statement = _upsert_statement(model, self.connection.dialect)
+        written = statement.change(
+            self.connection,
             {
                 **values,
                 "customer_id": customer_id,
@@ -240,7 +240,7 @@ class _Write:
                 "seen_ticket": seen,
             },
         )
-        _won(written.rowcount)
+        _won(written)
         return True
 
     def _write_payment_method(self, before: Row, customer_id: int) -> None:
@@ -261,8 +261,8 @@ class _Write:
             return
 
         detached = asked_for and stripe_objects.reference(method.get("customer")) is None
-        written = self.connection.execute(
-            _upsert_statement(PaymentMethod, self.connection.dialect.name),
+        written = _upsert_statement(PaymentMethod, self.connection.dialect).change(
+            self.connection,
             {
                 **columns.payment_method_values(method),
                 "detached_at": clock.now() if detached else None,
@@ -274,7 +274,7 @@ class _Write:
         )
 
         if asked_for:
-            _won(written.rowcount)
+            _won(written)
 
     def _close_checkout(self, session: stripe_objects.StripeObject, customer_id: int) -> None:
         state = {"complete": "complete", "expired": "expired"}.get(session.get("status") or "")
@@ -373,8 +373,8 @@ _SUBSCRIPTION_BEFORE: t.Final = (
 _INVOICE_BEFORE: t.Final = ("stripe_id", "status", "applied_ticket")
 
 
-@functools.cache
-def _before_statement() -> sa.Select[t.Any]:
+@functools.lru_cache(maxsize=16)
+def _before_statement(dialect: sa.Dialect) -> Prepared:
     subscription = [
         getattr(Subscription, name).label(f"subscription__{name}") for name in _SUBSCRIPTION_BEFORE
     ]
@@ -382,7 +382,7 @@ def _before_statement() -> sa.Select[t.Any]:
     linked = Customer.stripe_id == sa.bindparam("stripe_customer")
     hinted = sa.and_(Customer.id == sa.bindparam("hint"), Customer.stripe_id.is_(None))
     owner = Customer.id == sa.bindparam("owner")
-    return (
+    statement = (
         sa.select(
             Customer.id.label("customer_id"),
             Customer.stripe_id.label("customer_stripe_id"),
@@ -397,17 +397,20 @@ def _before_statement() -> sa.Select[t.Any]:
         .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
         .where(sa.or_(linked, hinted, owner))
     )
+    return Prepared(statement, dialect)
 
 
-@functools.cache
-def _upsert_statement(model: Synced, dialect: str) -> sa.Executable:
-    insert = insert_for(dialect, model)
+@functools.lru_cache(maxsize=64)
+def _upsert_statement(model: Synced, dialect: sa.Dialect) -> Prepared:
+    insert = insert_for(dialect.name, model)
     names = [column.name for column in model.__table__.columns if column.name not in _NOT_SYNCED]
-    return insert.values({name: sa.bindparam(name) for name in names}).on_conflict_do_update(
+    statement = insert.values({name: sa.bindparam(name) for name in names})
+    upsert = statement.on_conflict_do_update(
         index_elements=["stripe_id"],
         set_={name: insert.excluded[name] for name in names if name != "stripe_id"},
         where=model.applied_ticket == sa.bindparam("seen_ticket"),
     )
+    return Prepared(upsert, dialect)
 
 
 #: Columns that no fetch of the object itself tells.

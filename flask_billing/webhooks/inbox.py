@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
+import json
 import logging
 import traceback
 import typing as t
@@ -19,6 +20,7 @@ from .. import clock, outbox, stripe_objects, sync
 from ..database import insert_for, transaction
 from ..errors import StripeNotFoundError
 from ..models import Customer, WebhookEvent
+from ..prepared import Prepared, Row
 from ..state import state
 from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
 from .verify import Event
@@ -48,8 +50,8 @@ def receive(event: Event, body: bytes) -> Outcome:
     with transaction() as connection:
         row = _store(connection, event, body, known=handling is not None)
 
-        if row.state in CLOSED and (row.deliveries > 1 or handling is None):
-            return "duplicate" if row.deliveries > 1 else "ignored"
+        if row["state"] in CLOSED and (row["deliveries"] > 1 or handling is None):
+            return "duplicate" if row["deliveries"] > 1 else "ignored"
 
         if handling is None:
             return "ignored"
@@ -59,19 +61,31 @@ def receive(event: Event, body: bytes) -> Outcome:
 
         tickets = _draw(connection, event, handling)
 
-    return _attempt(row.id, event, handling, tickets)
+    return _attempt(row["id"], event, handling, tickets)
 
 
 def process(event_id: int) -> Outcome:
-    """Process a stored event again, by its row id."""
+    """Process a stored event again, by its row id.
+
+    :raises LookupError: where there is no such event.
+    """
     with transaction() as connection:
-        payload = connection.execute(
+        row = connection.execute(
             sa.select(WebhookEvent.payload).where(WebhookEvent.id == event_id)
-        ).scalar_one()
-        event: Event = stripe_event(payload)
+        ).one_or_none()
+
+        if row is None:
+            raise LookupError(f"There is no webhook event {event_id}.")
+
+        if row.payload is None:
+            _give_up(connection, event_id, "dead", "The payload was pruned, so it cannot be read.")
+            return "failed"
+
+        event: Event = json.loads(row.payload)
         handling = HANDLERS.get(event["type"])
 
         if handling is None:
+            _give_up(connection, event_id, "ignored", None)
             return "ignored"
 
         tickets = _draw(connection, event, handling)
@@ -101,20 +115,11 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
     return outcomes
 
 
-def stripe_event(payload: str | None) -> Event:
-    """A stored payload as an event."""
-    import json
-
-    return t.cast("Event", json.loads(payload or "{}"))
-
-
-def _store(
-    connection: sa.Connection, event: Event, body: bytes, *, known: bool
-) -> sa.Row[tuple[int, str, int]]:
+def _store(connection: sa.Connection, event: Event, body: bytes, *, known: bool) -> Row:
     now = clock.wall()
     deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
-    return connection.execute(
-        _store_statement(connection.dialect.name),
+    [row] = _store_statement(connection.dialect).rows(
+        connection,
         {
             "stripe_id": event["id"],
             "type": event["type"][:128],
@@ -124,7 +129,8 @@ def _store(
             "received_at": now,
             "next_attempt_at": now if deferred else now + CRASHED_AFTER,
         },
-    ).one()
+    )
+    return row
 
 
 def _draw(connection: sa.Connection, event: Event, handling: Handling) -> dict[str, int]:
@@ -196,9 +202,18 @@ def _close(
 
     Rows with a lower id were stored before our fetch began, so what they announce is in it.
     """
-    statement = _close_statement(handling.kind, len(tickets))
+    statement = _close_statement(connection.dialect, handling.kind, len(tickets))
     objects = {f"object_{index}": object_id for index, object_id in enumerate(tickets)}
-    connection.execute(statement, {"event_id": event_id, "now": clock.wall(), **objects})
+    statement.change(connection, {"event_id": event_id, "now": clock.wall(), **objects})
+
+
+def _give_up(connection: sa.Connection, event_id: int, outcome: str, error: str | None) -> None:
+    """Close an event that cannot be processed."""
+    connection.execute(
+        sa.update(WebhookEvent)
+        .where(WebhookEvent.id == event_id, WebhookEvent.state != "handled")
+        .values(state=outcome, error=error, next_attempt_at=None)
+    )
 
 
 def _keep_failure(event_id: int, error: Exception) -> None:
@@ -229,26 +244,27 @@ def _object_id(event: Event) -> str | None:
     return (handling.find(found) if handling else None) or stripe_objects.reference(found)
 
 
-@functools.cache
-def _store_statement(dialect: str) -> sa.Executable:
+@functools.lru_cache(maxsize=16)
+def _store_statement(dialect: sa.Dialect) -> Prepared:
     names = (
         "stripe_id", "type", "object_id", "state", "payload", "received_at", "next_attempt_at",
     )  # fmt: skip
-    return (
-        insert_for(dialect, WebhookEvent)
+    statement = (
+        insert_for(dialect.name, WebhookEvent)
         .values({name: sa.bindparam(name) for name in names} | {"deliveries": 1, "attempts": 0})
         .on_conflict_do_update(
             index_elements=["stripe_id"], set_={"deliveries": WebhookEvent.deliveries + 1}
         )
         .returning(WebhookEvent.id, WebhookEvent.state, WebhookEvent.deliveries)
     )
+    return Prepared(statement, dialect)
 
 
-@functools.cache
-def _close_statement(kind: sync.Kind | None, objects: int) -> sa.Update:
+@functools.lru_cache(maxsize=64)
+def _close_statement(dialect: sa.Dialect, kind: sync.Kind | None, objects: int) -> Prepared:
     chosen = WebhookEvent.id == sa.bindparam("event_id")
 
-    if types := closed_by(kind):
+    if objects and (types := closed_by(kind)):
         superfluous = sa.and_(
             WebhookEvent.object_id.in_([sa.bindparam(f"object_{n}") for n in range(objects)]),
             WebhookEvent.state.in_(_constants("received", "failed", "dead")),
@@ -257,11 +273,17 @@ def _close_statement(kind: sync.Kind | None, objects: int) -> sa.Update:
         )
         chosen = sa.or_(chosen, superfluous)
 
-    return (
+    statement = (
         sa.update(WebhookEvent)
         .where(chosen)
-        .values(state="handled", handled_at=sa.bindparam("now"), error=None, next_attempt_at=None)
+        .values(
+            state="handled",
+            handled_at=sa.bindparam("now"),
+            error=sa.null(),
+            next_attempt_at=sa.null(),
+        )
     )
+    return Prepared(statement, dialect)
 
 
 def _constants(*texts: str) -> list[sa.ColumnElement[str]]:
