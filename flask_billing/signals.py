@@ -1,6 +1,6 @@
 """Domain events the host can listen to, as blinker signals.
 
-Names are ``noun.verb``; ``billing.on("subscription.activated")`` connects a listener. Each
+Names are ``noun.verb``; ``billing.on("subscription.activated")`` registers a listener. Each
 is sent with the Flask app as sender and keyword arguments ``customer_id`` and those listed
 here. They leave the outbox after the commit that caused them, at least once, so a listener
 must bear being called twice for one ``transition`` id.

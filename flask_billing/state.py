@@ -28,7 +28,8 @@ class Hooks:
     is_consumer: c.Callable[[object], bool] | None = None
     jurisdiction: c.Callable[[object], str] | None = None
     currency_for: c.Callable[[object], str | None] | None = None
-    listeners: list[object] = dataclasses.field(default_factory=list)
+    #: Signal name -> who listens to it in the apps of this ``Billing``.
+    listeners: dict[str, list[c.Callable[..., object]]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass

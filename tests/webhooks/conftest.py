@@ -27,6 +27,16 @@ def empty_sqlite_url(empty_sqlite: Path, tmp_path: Path) -> str:
     return f"sqlite:///{shutil.copy(empty_sqlite, tmp_path / 'host.sqlite')}"
 
 
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def any_database(request: pytest.FixtureRequest) -> str | None:
+    """A fresh database of each kind in turn, as :func:`make_canned` takes it."""
+    if request.param == "sqlite":
+        return None
+
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
 @pytest.fixture
 def make_canned(empty_sqlite_url: str) -> c.Iterator[c.Callable[..., CannedHost]]:
     """Makes hosts on a canned Stripe and closes them; SQLite unless a URL is given."""

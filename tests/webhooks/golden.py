@@ -190,6 +190,11 @@ def _object(spec: Json | str, host: CannedHost) -> StripeObject:
     if isinstance(spec, str):
         return copy.deepcopy(host.stripe.objects[spec])
 
+    return described(spec)
+
+
+def described(spec: Json) -> StripeObject:
+    """The object a case describes by its likeness."""
     made: Json = _timed(copy.deepcopy(OBJECTS[spec["like"]]))
 
     for path, value in spec.items():
