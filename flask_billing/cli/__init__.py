@@ -6,6 +6,7 @@ import click
 
 from .catalog import catalog
 from .migrations import install_migrations
+from .usage import usage
 
 
 @click.group()
@@ -15,3 +16,4 @@ def billing() -> None:
 
 billing.add_command(catalog)
 billing.add_command(install_migrations)
+billing.add_command(usage)

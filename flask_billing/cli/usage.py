@@ -1,0 +1,100 @@
+"""``flask billing usage``: what an owner has used, and booking facts by hand."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+from datetime import UTC, datetime
+
+import click
+import sqlalchemy as sa
+from flask.cli import with_appcontext
+
+from .. import metering
+from ..errors import BillingError
+from ..models import Customer
+from ..state import state
+
+if t.TYPE_CHECKING:
+    import collections.abc as c
+
+
+@click.group()
+def usage() -> None:
+    """What customers use, and how much of it is left."""
+
+
+@usage.command()
+@click.argument("owner_type")
+@click.argument("owner_id")
+@with_appcontext
+def show(owner_type: str, owner_id: str) -> None:
+    """Print the usage of every meter, as OWNER_TYPE user OWNER_ID 7."""
+    for found in metering.usages(_customer(owner_type, owner_id)):
+        click.echo(_line(found))
+
+
+@usage.command()
+@click.argument("owner_type")
+@click.argument("owner_id")
+@click.argument("meter")
+@click.argument("quantity", type=int)
+@click.option("--key", help="Books once, however often the command is repeated with it.")
+@click.option("--at", "moment", help="When it happened, as 2026-11-20T10:00; UTC. Default: now.")
+@with_appcontext
+def record(
+    owner_type: str, owner_id: str, meter: str, quantity: int, key: str | None, moment: str | None
+) -> None:
+    """Book a fact, whatever the quota says."""
+    with _plain_errors():
+        decision = metering.record(
+            meter,
+            quantity,
+            key=key,
+            at=_moment(moment),
+            customer=_customer(owner_type, owner_id),
+        )
+
+    done = "Already booked" if decision.replayed else "Booked"
+    click.echo(f"{done} {quantity}. {_line(decision.status)}")
+
+
+def _line(found: metering.Usage) -> str:
+    limit = "unlimited" if found.limit is None else f"of {found.limit:,}"
+    until = f", resets {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
+    return f"{found.meter} ({found.window}): {found.used:,} {limit}, {found.level}{until}"
+
+
+def _customer(owner_type: str, owner_id: str) -> Customer:
+    found: Customer | None = state().db.session.scalar(
+        sa.select(Customer).where(Customer.owner_type == owner_type, Customer.owner_id == owner_id)
+    )
+
+    if found is None:
+        raise click.ClickException(
+            f"There is no customer {owner_type} {owner_id}. One is created when the owner first "
+            "opens a billing page or uses something metered."
+        )
+
+    return found
+
+
+def _moment(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no time, as 2026-11-20T10:00") from error
+
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+@contextlib.contextmanager
+def _plain_errors() -> c.Iterator[None]:
+    """Errors of ours as one line, without a traceback."""
+    try:
+        yield
+    except BillingError as error:
+        raise click.ClickException(str(error)) from error
