@@ -7,6 +7,7 @@ import click
 from .catalog import catalog
 from .migrations import install_migrations
 from .usage import usage
+from .webhooks import webhooks
 
 
 @click.group()
@@ -17,3 +18,4 @@ def billing() -> None:
 billing.add_command(catalog)
 billing.add_command(install_migrations)
 billing.add_command(usage)
+billing.add_command(webhooks)

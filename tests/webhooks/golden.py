@@ -58,7 +58,8 @@ STARTING: t.Final[dict[str, Json]] = {
     "checkout": {
         "customer_id": 1, "plan": "starter", "interval": "month", "currency": "usd",
         "quantity": 1, "price": "price_starter", "trial_days": 0, "success_url": "/",
-        "cancel_url": "/", "state": "open", "created_at": NOW, "expires_at": "2026-11-21T11:00:00+00:00",
+        "cancel_url": "/", "state": "open", "created_at": NOW,
+        "expires_at": "2026-11-21T11:00:00+00:00",
     },
     "price": {"currency": "usd", "current": True, "synced_at": NOW},
     "payment_method": {"customer_id": 1, "type": "card", "synced_at": NOW},

@@ -32,7 +32,9 @@ class SlowFirst:
             assert self.let_go.wait(20)
 
 
-def race(host: CannedHost, stale: StripeObject, newer: StripeObject, kinds: tuple[str, str]) -> None:
+def race(
+    host: CannedHost, stale: StripeObject, newer: StripeObject, kinds: tuple[str, str]
+) -> None:
     """Deliver ``stale``, and while its answer is on the way, all of ``newer``."""
     slow = host.stripe.before_return = SlowFirst()
     statuses: list[int] = []
