@@ -63,7 +63,7 @@ CAST = (
         80_000,
         ("tide tables", "harbour news", "lighthouse keepers", "marsh birds", "ferry queues"),
         Purchase("pro", "month", days_ago=21, months_ago=2),
-        used_percent=88,
+        used_percent=86,
     ),
     Role(
         "Copper Kettle",

@@ -43,7 +43,7 @@ LENGTHS = (
     Length("note", "Short note", 110),
     Length("article", "Article", 900),
     Length("document", "Long document", 15_000),
-    Length("book", "Whole book", 142_500),
+    Length("book", "Whole book", 178_500),
 )
 
 _OPENINGS = (
