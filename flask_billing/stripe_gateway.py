@@ -9,6 +9,7 @@ which cost six times the request itself.
 from __future__ import annotations
 
 import collections.abc as c
+import threading
 import typing as t
 
 from . import errors
@@ -20,6 +21,9 @@ if t.TYPE_CHECKING:
 
 #: The version the client asks for and webhook endpoints are registered at.
 API_VERSION: t.Final = "2026-10-28.endive"
+
+#: Held while a client is built, so that threads that start together share one.
+_building: t.Final = threading.Lock()
 
 StripeObject = dict[str, t.Any]
 Params = c.Mapping[str, object]
@@ -88,7 +92,8 @@ class Gateway:
         access = self._state.stripe
 
         if access.client is None:
-            access.client = _build_client(self._state, access)
+            with _building:
+                access.client = access.client or _build_client(self._state, access)
 
         return t.cast("stripe.StripeClient", access.client)
 

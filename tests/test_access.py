@@ -61,7 +61,7 @@ def subscription(customer_id: int, number: int, **columns: object) -> Subscripti
     return Subscription(**{**values, **columns})
 
 
-def subscribe(host: CannedHost, *changes: dict[str, object]) -> Customer:
+def subscribe(host: CannedHost, *changes: c.Mapping[str, object]) -> Customer:
     """A new customer with subscriptions, the oldest first. Needs an app context."""
     customer = host.billing.customer_for(Owner("user", "ada"))
 
