@@ -40,7 +40,7 @@ CAST = (
     Role(
         "Paper Boat",
         "hello@paperboat.example",
-        "On Free, a good part of the tokens used",
+        "Free, with tokens left",
         88,
         550,
         ("paper lanterns", "rowing at dawn", "children's menus", "letters to neighbours"),
@@ -49,7 +49,7 @@ CAST = (
     Role(
         "Tin Whistle",
         "studio@tinwhistle.example",
-        "On trial: 8 days left",
+        "Starter, on trial for 8 more days",
         12,
         9_000,
         ("folk tunes", "rehearsal rooms", "programme notes", "small festivals"),
@@ -58,7 +58,7 @@ CAST = (
     Role(
         "Night Heron",
         "desk@nightheron.example",
-        "On Pro, close to the limit",
+        "Pro, close to the limit",
         87,
         80_000,
         ("tide tables", "harbour news", "lighthouse keepers", "marsh birds", "ferry queues"),
@@ -68,7 +68,7 @@ CAST = (
     Role(
         "Copper Kettle",
         "office@copperkettle.example",
-        "On Starter, the renewal failed",
+        "Starter, the renewal failed",
         58,
         14_000,
         ("tea harvests", "winter menus", "enamel mugs", "opening hours"),
@@ -79,7 +79,7 @@ CAST = (
     Role(
         "Sea Glass",
         "post@seaglass.example",
-        "On Starter, canceled and running out",
+        "Starter, canceled",
         70,
         8_000,
         ("beach finds", "slow mornings", "shop windows"),
@@ -90,7 +90,7 @@ CAST = (
     Role(
         "Blue Hour",
         "accounts@bluehour.example",
-        "On Enterprise, yearly: unlimited",
+        "Enterprise, unlimited",
         78,
         260_000,
         ("city light", "night shifts", "annual reports", "train timetables"),

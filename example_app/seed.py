@@ -230,12 +230,15 @@ class _Life:
         if missing <= 0:
             return
 
-        share = missing // LAST_DAYS
+        days = LAST_DAYS
 
-        for day in range(1, LAST_DAYS):
+        if usage.period_start is not None:
+            days = max(1, min(days, (moment - usage.period_start).days))
+
+        for day in range(days):
+            share = missing // (days - day)
+            missing -= share
             self._record(share, moment - timedelta(days=day, minutes=5))
-
-        self._record(missing - share * (LAST_DAYS - 1), moment - timedelta(minutes=5))
 
     def _keep_drafts(self, moment: datetime) -> None:
         """The latest drafts, for the list on the dashboard."""

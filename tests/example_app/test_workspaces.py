@@ -12,7 +12,10 @@ STATES = [
     ("Paper Boat", ["Free", "42K of 100K", "One-time allowance", "Choose Pro"]),
     ("Tin Whistle", ["Starter", "Trial", "Your trial ends", "First charge $29.00"]),
     ("Night Heron", ["Pro", "Active", "1.7M of 2M 86%", "Near limit", "Visa ending in 4242"]),
-    ("Copper Kettle", ["Payment failed", "We couldn't charge Visa 0341", "to keep Starter"]),
+    (
+        "Copper Kettle",
+        ["Payment failed", "We couldn't charge Visa 0341", "to keep Starter", "55K of 500K"],
+    ),
     ("Sea Glass", ["Your plan ends on", "You won't be charged again", "185K of 500K 37%"]),
     ("Blue Hour", ["Enterprise", "Unlimited", "$4,970.04", "a year"]),
 ]
