@@ -6,17 +6,18 @@ import dataclasses
 
 from ..checkout import Result
 from ..translation import gettext as _
-from . import formatting
+from . import formatting, plan_facts
 from .visitor import Visitor
 
 
 @dataclasses.dataclass(frozen=True)
 class Words:
-    """Heading, what it means, and the icon."""
+    """Heading, what it means, the icon, and lines as on a receipt."""
 
     heading: str
     text: str
     icon: str
+    lines: tuple[tuple[str, str], ...] = ()
 
 
 def words(result: Result, visitor: Visitor) -> Words:
@@ -25,10 +26,18 @@ def words(result: Result, visitor: Visitor) -> Words:
 
     match result.state:
         case "active":
-            return Words(_("You're on %(plan)s", plan=plan), _active_text(visitor), "check")
+            return Words(
+                _("You're on %(plan)s", plan=plan),
+                _("Everything in it is ready to use."),
+                "check",
+                _lines(visitor),
+            )
         case "trialing":
             return Words(
-                _("Your %(plan)s trial has started", plan=plan), _trial_text(visitor), "check"
+                _("Your %(plan)s trial has started", plan=plan),
+                _("You haven't been charged."),
+                "check",
+                _lines(visitor),
             )
         case "processing":
             return Words(
@@ -81,28 +90,20 @@ def toast(result: Result, visitor: Visitor) -> str:
     )
 
 
-def _active_text(visitor: Visitor) -> str:
-    subscription = visitor.live
+def _lines(visitor: Visitor) -> tuple[tuple[str, str], ...]:
+    """Price, what happens next, and where the receipt goes."""
+    if visitor.live is None:
+        return ()
 
-    if subscription is None or subscription.current_period_end is None:
-        return _("Everything in it is ready to use.")
-
-    return _(
-        "Everything in it is ready to use. It renews on %(date)s.",
-        date=formatting.day(subscription.current_period_end),
+    facts = plan_facts.facts(visitor, None)
+    price = None if facts.price is None else f"{facts.price} {facts.interval}"
+    next_at = None if facts.next_at is None else formatting.day(facts.next_at)
+    lines = (
+        (_("Price"), price),
+        (facts.next_label, next_at),
+        (_("Receipts go to"), visitor.customer.email),
     )
-
-
-def _trial_text(visitor: Visitor) -> str:
-    subscription = visitor.live
-
-    if subscription is None or subscription.trial_end is None:
-        return _("You haven't been charged.")
-
-    return _(
-        "You haven't been charged. The trial ends on %(date)s.",
-        date=formatting.day(subscription.trial_end),
-    )
+    return tuple((label, text) for label, text in lines if label and text)
 
 
 def _plan_name(result: Result) -> str:

@@ -29,7 +29,8 @@ class Row:
 
 def rows(plans: c.Sequence[Plan], catalog: Catalog) -> list[Row]:
     """Meters first, then the features that at least two plans speak of."""
-    return [*_meter_rows(plans, catalog), *_feature_rows(plans)]
+    meters = list(_meter_rows(plans, catalog))
+    return [*meters, *_feature_rows(plans, {row.name.casefold() for row in meters})]
 
 
 def _meter_rows(plans: c.Sequence[Plan], catalog: Catalog) -> c.Iterator[Row]:
@@ -57,7 +58,7 @@ def _meter_cell(plan: Plan, meter: str, catalog: Catalog) -> Cell:
     )
 
 
-def _feature_rows(plans: c.Sequence[Plan]) -> c.Iterator[Row]:
+def _feature_rows(plans: c.Sequence[Plan], said: set[str]) -> c.Iterator[Row]:
     names: dict[str, str] = {}
     mentions: dict[str, int] = {}
 
@@ -68,7 +69,7 @@ def _feature_rows(plans: c.Sequence[Plan]) -> c.Iterator[Row]:
             mentions[identity] = mentions.get(identity, 0) + 1
 
     for identity, name in names.items():
-        if mentions[identity] > 1:
+        if mentions[identity] > 1 and name.casefold() not in said:
             yield Row(name, [Cell(included=_includes(plan, identity)) for plan in plans])
 
 

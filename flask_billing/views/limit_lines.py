@@ -33,10 +33,14 @@ def window(limit: Limit) -> str:
     }[limit.window]
 
 
+def meter_inside(name: str) -> str:
+    """A meter's name inside a sentence; abbreviations keep their capitals."""
+    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+
+
 def line(limit: Limit, catalog: Catalog) -> str:
     """The limit as one line of a card: "2M tokens a month"."""
-    name = catalog.meter(limit.meter).name
-    name = name if name[:2].isupper() else name[:1].lower() + name[1:]
+    name = meter_inside(catalog.meter(limit.meter).name)
 
     if limit.unlimited:
         return _("Unlimited %(meter)s", meter=name)
@@ -50,5 +54,19 @@ def line(limit: Limit, catalog: Catalog) -> str:
 
 
 def lines(plan: Plan, catalog: Catalog) -> list[str]:
-    """The limits a card shows, at most five, without those that include nothing."""
-    return [line(limit, catalog) for limit in plan.limits if limit.included != 0][:5]
+    """The limits a card shows, at most five, without those that include nothing.
+
+    Where the plan's feature list states one, its words are used.
+    """
+    own = {feature.text.casefold(): feature.text for feature in plan.features if feature.included}
+    shown = [limit for limit in plan.limits if limit.included != 0][:5]
+    return [
+        own.get(line(limit, catalog).casefold())
+        or own.get(_without_window(limit, catalog).casefold())
+        or line(limit, catalog)
+        for limit in shown
+    ]
+
+
+def _without_window(limit: Limit, catalog: Catalog) -> str:
+    return f"{amount(limit, catalog)} {meter_inside(catalog.meter(limit.meter).name)}"

@@ -138,6 +138,9 @@ def _period(usage: Usage, shape: Shape) -> str:
     if shape == "unlimited":
         return _("Unlimited")
 
+    if shape == "excluded":
+        return ""
+
     return {
         "hour": _("This hour"),
         "day": _("Today"),

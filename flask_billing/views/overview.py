@@ -35,8 +35,12 @@ def overview() -> ResponseReturnValue:
     visitor = require_visitor()
     change = account_rows.pending_change(visitor.live) if visitor.live is not None else None
     method = account_rows.default_payment_method(visitor.customer, visitor.access.subscription)
-    meters = meter_views.views_of(visitor.customer)
     offer = _plan_to_buy(visitor)
+    meters = meter_views.views_of(visitor.customer)
+
+    if offer is not None and all(meter.shape == "excluded" for meter in meters):
+        meters = []
+
     return fragments.show(
         "billing/overview.html",
         visitor=visitor,

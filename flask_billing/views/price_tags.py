@@ -68,11 +68,19 @@ def tags(plan: Plan, currency: str, amounts: Amounts) -> dict[Interval, PriceTag
         if plan.price(interval, currency) is not None and (plan.key, interval) in amounts
     }
     monthly = known.get("month")
-    return {
+    found = {
         interval: _monthly(amount, currency)
         if interval == "month"
         else _yearly(amount, currency, monthly)
         for interval, amount in known.items()
+    }
+
+    if plan.seats is None:
+        return found
+
+    return {
+        interval: dataclasses.replace(tag, terms=_("per seat, %(terms)s", terms=tag.terms))
+        for interval, tag in found.items()
     }
 
 

@@ -7,7 +7,7 @@ import typing as t
 
 from ..state import state
 from ..translation import gettext as _
-from . import formatting
+from . import formatting, limit_lines
 
 if t.TYPE_CHECKING:
     from ..metering import Usage
@@ -33,7 +33,9 @@ def words(usage: Usage) -> QuotaWords:
 
     limit = formatting.exact(formatting.in_units(usage.limit or 0, meter))
     heading = _(
-        "You've reached your limit of %(limit)s %(meter)s", limit=limit, meter=_inner(meter.name)
+        "You've reached your limit of %(limit)s %(meter)s",
+        limit=limit,
+        meter=limit_lines.meter_inside(meter.name),
     )
 
     if usage.resets_at is None:
@@ -47,8 +49,3 @@ def words(usage: Usage) -> QuotaWords:
             moment=formatting.short_moment(usage.resets_at),
         ),
     )
-
-
-def _inner(name: str) -> str:
-    """A meter's name inside a sentence; abbreviations keep their capitals."""
-    return name if name[:2].isupper() else name[:1].lower() + name[1:]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import re
 
+import jinja2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
@@ -185,6 +186,49 @@ def test_a_choice_goes_on_to_checkout_once(page: Page, address: str) -> None:
     assert sent == []
 
 
+def test_a_refusal_elsewhere_opens_the_dialog(page: Page, address: str) -> None:
+    sign_in(page, address, "/dashboard")
+    page.get_by_role("link", name="Billing").focus()
+    page.evaluate(
+        """detail => document.body.dispatchEvent(
+          new CustomEvent("billing:quota-exceeded", {bubbles: true, detail}))""",
+        {
+            "title": "Quota exceeded",
+            "detail": "Tokens: all used.",
+            "upgrade_url": "/billing/plans",
+        },
+    )
+    dialog = page.get_by_role("dialog", name="Quota exceeded")
+    expect(dialog).to_contain_text("Tokens: all used.")
+    expect(dialog.get_by_role("link", name="See plans")).to_have_attribute("href", "/billing/plans")
+    expect(dialog.get_by_role("heading")).to_be_focused()
+
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(page.get_by_role("link", name="Billing")).to_be_focused()
+
+
+def test_a_question_is_asked_in_the_dialog(page: Page, address: str) -> None:
+    sign_in(page, address, "/billing/plans")
+    sent = _requests(page)
+    page.evaluate(
+        """() => {
+          const form = document.querySelector("form[data-fb-busy]");
+          form.setAttribute("hx-confirm", "Choose Starter?");
+        }"""
+    )
+    button = page.get_by_role("button", name="Choose Starter")
+    button.click()
+    dialog = page.get_by_role("dialog", name="Choose Starter?")
+    dialog.get_by_role("button", name="Back").click()
+    expect(button).to_be_focused()
+    assert [request for request in sent if request.method == "POST"] == []
+
+    button.click()
+    dialog.get_by_role("button", name="Continue").click()
+    page.wait_for_url("**/sandbox/stripe/**")
+
+
 def test_everything_works_without_scripts(browser: Browser, address: str) -> None:
     with browser.new_context(java_script_enabled=False) as context:
         page = context.new_page()
@@ -215,16 +259,18 @@ def test_no_complaints_under_a_strict_policy(page: Page, address: str, path: str
     assert [text for text in complaints if "404" not in text] == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", "dark", "forced colours"])
 @pytest.mark.parametrize("path", [*PAGES, "/dashboard"])
-def test_accessible_in_light_and_dark(
+def test_accessible_in_every_scheme(
     browser: Browser, host: Host, address: str, path: str, scheme: str
 ) -> None:
     use(host, "tokens", 95_000)
     use(host, "api_calls", 3)
 
     with browser.new_context(
-        color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+        color_scheme="dark" if scheme == "dark" else "light",
+        forced_colors="active" if scheme == "forced colours" else "none",
+        reduced_motion="reduce",
     ) as context:
         page = context.new_page()
         page.route("**/billing/checkout", lambda route: route.abort())
@@ -279,12 +325,34 @@ def test_a_hostile_host_does_not_reach_in(make_app: MakeApp, serve: Serve, page:
     expect(page.get_by_role("heading", name="Dashboard")).to_be_visible()
     assert all("stray" not in request.url for request in sent)
 
+
+def test_a_form_in_a_hostile_layout_does_only_its_own_thing(
+    make_app: MakeApp, serve: Serve, page: Page
+) -> None:
+    host = furnish(make_app(BILLING_BASE_TEMPLATE="hostile.html"))
+    layout = (
+        '<!doctype html><html lang="en"><head>{% block billing_head %}{% endblock %}</head>'
+        f"<body {HOSTILE}>{{% block billing_content %}}{{% endblock %}}"
+        "{% block billing_scripts %}{% endblock %}</body></html>"
+    )
+    host.app.jinja_loader = jinja2.DictLoader({"hostile.html": layout})
+    sign_in(page, serve(host), "/billing/")
     page.get_by_role("link", name="Plans", exact=True).click()
     page.wait_for_url("**/billing/plans")
-    assert (
-        sent[-1].headers.get("hx-request") is None
-        or page.get_by_role("heading", name="Plans").is_visible()
-    )
+    sent = _requests(page)
+    button = page.get_by_role("button", name="Choose Starter")
+
+    with host.sandbox.outage():
+        button.click()
+        expect(page.get_by_role("alert")).to_contain_text("You haven't been charged.")
+
+    assert page.url.endswith("/billing/plans")
+    expect(page.get_by_role("heading", name="Plans", exact=True)).to_be_visible()
+    button.click()
+    page.wait_for_url("**/sandbox/stripe/**")
+    posts = [request for request in sent if request.method == "POST"]
+    assert len(posts) == 2
+    assert all("stray" not in (request.post_data or "") for request in posts)
 
 
 def test_a_host_in_dark_turns_the_pages_dark(page: Page, address: str) -> None:

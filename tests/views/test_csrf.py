@@ -7,6 +7,7 @@ import time
 
 import pytest
 from flask_wtf.csrf import CSRFProtect
+from werkzeug.test import TestResponse
 
 from flask_billing import Billing
 from flask_billing.models import Checkout
@@ -52,7 +53,7 @@ def test_a_form_of_ours_is_taken(protected_host: Host) -> None:
 @pytest.mark.parametrize("token", ["", "forged", "a.b.c"])
 def test_a_forged_form_changes_nothing(protected_host: Host, token: str) -> None:
     person = Person(protected_host)
-    answer = person.press(PATH, token=token, **WISH)
+    answer = _press(person, token)
 
     assert answer.status_code == 400
     assert "Nothing was changed." in words(answer)
@@ -62,13 +63,13 @@ def test_a_forged_form_changes_nothing(protected_host: Host, token: str) -> None
 
 def test_a_fragment_brings_a_fresh_token(protected_host: Host) -> None:
     person = Person(protected_host)
-    answer = person.press(PATH, htmx=True, token="old", **WISH)
+    answer = _press(person, "old", htmx=True)
 
     assert answer.status_code == 400
     assert "<html" not in answer.text
     assert 'hx-swap-oob="beforeend:#fb-alerts"' in answer.text
     fresh = answer.text.split('data-fb-fresh-token="')[1].split('"')[0]
-    assert person.press(PATH, token=fresh, **WISH).status_code == 303
+    assert _press(person, fresh).status_code == 303
 
 
 def test_the_hosts_token_in_the_header_is_understood(protected_host: Host) -> None:
@@ -85,7 +86,7 @@ def test_another_sessions_token_is_refused(protected_host: Host) -> None:
     other = Person(protected_host, "2")
     other.open("/billing/plans")
 
-    assert Person(protected_host).press(PATH, token=other.token, **WISH).status_code == 400
+    assert _press(Person(protected_host), other.token).status_code == 400
 
 
 def test_a_token_lasts_as_long_as_the_session(
@@ -97,7 +98,7 @@ def test_a_token_lasts_as_long_as_the_session(
     in_three_weeks = time.time() + 21 * 86_400
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: in_three_weeks)
 
-    assert person.press(PATH, **WISH).status_code == 303
+    assert _press(person, person.token).status_code == 303
 
 
 def test_the_webhook_route_needs_a_signature_instead(protected_host: Host) -> None:
@@ -114,3 +115,7 @@ def test_the_hosts_own_forms_stay_protected(make_app: MakeApp) -> None:
     person.open("/billing/plans")
 
     assert host.app.test_client().post("/login", data={"user": "1"}).status_code == 400
+
+
+def _press(person: Person, token: str, *, htmx: bool = False) -> TestResponse:
+    return person.press(PATH, htmx=htmx, token=token, plan="starter", interval="month")

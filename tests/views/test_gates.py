@@ -98,7 +98,7 @@ def test_nobody_has_to_sign_in_first(host: Host) -> None:
 
 @pytest.mark.parametrize("path", ["/misspelt", "/unknown"])
 def test_what_the_catalog_does_not_know_is_an_error_for_developers(host: Host, path: str) -> None:
-    with pytest.raises(ConfigError, match="The catalog|No plan of the catalog"):
+    with pytest.raises(ConfigError, match="catalog"):
         Person(host).open(path)
 
 

@@ -97,8 +97,8 @@ def test_a_host_with_its_own_htmx_gets_no_second_one(make_app: MakeApp) -> None:
 def test_the_pages_can_stand_in_the_hosts_layout(make_app: MakeApp) -> None:
     host = make_app(BILLING_BASE_TEMPLATE="layout.html")
     layout = (
-        "<title>{% block title %}{% endblock %} - Host</title>{% block billing_head %}{% endblock %}"
-        "<nav>{{ _ }}</nav>{% block billing_content %}{% endblock %}"
+        "<title>{% block title %}{% endblock %} - Host</title>"
+        "{% block billing_head %}{% endblock %}{% block billing_content %}{% endblock %}"
         "{% block billing_scripts %}{% endblock %}"
     )
     host.app.jinja_loader = jinja2.DictLoader({"layout.html": layout})

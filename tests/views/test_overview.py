@@ -94,6 +94,13 @@ def test_the_banner_says_what_holds_and_until_when(
     assert sentence in words(person.open("/billing/"))
 
 
+def test_the_banner_is_on_every_billing_page(host: Host, person: Person) -> None:
+    subscribe(host, status="unpaid")
+
+    for path in ("/billing/", "/billing/usage", "/billing/plans"):
+        assert "Starter is suspended" in words(person.open(path))
+
+
 def test_while_all_is_well_there_is_no_banner(host: Host, person: Person) -> None:
     subscribe(host)
 

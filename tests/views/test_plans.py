@@ -143,6 +143,17 @@ def test_the_tax_phrase_stands_beside_prices(make_app: MakeApp) -> None:
     assert "Prices are plus tax." in words(Person(host, None).open("/billing/plans"))
 
 
+def test_a_plan_per_seat_says_so_and_asks_how_many(make_app: MakeApp) -> None:
+    host = make_app(catalog={"plans": {"team": {**PLAN, "seats": {"min": 2, "max": 5}}}})
+    person = Person(host)
+    page = person.open("/billing/plans")
+
+    assert "$99 per month, per seat, billed monthly" in words(page)
+    assert 'min="2" max="5"' in page.text
+    assert person.choose("team", quantity="6").status_code == 422
+    assert person.choose("team", quantity="3").status_code == 303
+
+
 def test_no_plans_is_said(make_app: MakeApp) -> None:
     host = make_app(catalog={"plans": {"old": {**PLAN, "archived": True}}})
 
