@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from .host import Host, make_host
 
+pytest.register_assert_rewrite("tests.webhooks.golden")
+
 CI = os.environ.get("CI") == "true"
 
 

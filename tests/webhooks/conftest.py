@@ -10,8 +10,6 @@ import pytest
 
 from ..stripe_double import CannedHost, StripeObject, canned_host
 
-pytest.register_assert_rewrite("tests.webhooks.golden")
-
 
 @pytest.fixture(scope="session")
 def empty_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
