@@ -72,9 +72,11 @@ def _domain() -> _Domain | None:
     caches = state().caches
 
     if "translation_domain" not in caches:
-        from flask_babel import Domain
+        from flask_babel import Domain, get_babel
 
-        own = Path(__file__).parent / "translations"
-        caches["translation_domain"] = Domain([str(own)], domain=DOMAIN)
+        own = str(Path(__file__).parent / "translations")
+        # The host's come last, so they can add languages and change our words.
+        folders = [own, *get_babel().translation_directories]
+        caches["translation_domain"] = Domain(folders, domain=DOMAIN)
 
     return t.cast(_Domain, caches["translation_domain"])

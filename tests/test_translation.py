@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import collections.abc as c
 import datetime as dt
+from pathlib import Path
 
 import pytest
+from babel.messages import Catalog
+from babel.messages.mofile import write_mo
 from flask_babel import Babel
 
 from flask_billing import clock
@@ -62,19 +65,25 @@ def test_languages_from_right_to_left(in_language: c.Callable[[str], Host]) -> N
     assert page.count('dir="rtl"') >= 2
 
 
-def test_a_translation_of_the_hosts_is_used(
-    in_language: c.Callable[[str], Host], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host = in_language("de")
+def test_the_host_can_bring_a_translation(make_app: MakeApp, tmp_path: Path) -> None:
+    german = Catalog(locale="de", domain="flask_billing")
+    german.add("Plans", "Tarife")
+    german.add("Choose %(plan)s", "%(plan)s wählen")
+    german.add(("%(num)s-day trial", "%(num)s-day trial"), ("%(num)s Tag", "%(num)s Tage Probe"))
+    folder = tmp_path / "de" / "LC_MESSAGES"
+    folder.mkdir(parents=True)
 
-    with host.app.test_request_context():
-        from flask_babel import Domain
+    with (folder / "flask_billing.mo").open("wb") as file:
+        write_mo(file, german)
 
-        monkeypatch.setattr(
-            Domain, "gettext", lambda self, text: {"Plans": "Tarife"}.get(text, text)
-        )
+    host = make_app(BABEL_TRANSLATION_DIRECTORIES=str(tmp_path))
+    Babel(host.app, locale_selector=lambda: "de")
+    said = words(Person(host, None).open("/billing/plans"))
 
-    assert "Tarife" in words(Person(host, None).open("/billing/plans"))
+    assert "Tarife" in said
+    assert "Pro wählen" in said
+    assert "14 Tage Probe" in said
+    assert "billed monthly" in said
 
 
 def test_times_are_in_the_customers_zone_and_say_so(host: Host) -> None:

@@ -14,6 +14,9 @@ STRIPE_HOSTS: t.Final = frozenset(
 )
 
 
+_LOOPBACK: t.Final = ("localhost", "127.0.0.1", "::1")
+
+
 class UnsafeRedirectError(ValueError):
     """An address that none of our redirects may lead to."""
 
@@ -111,7 +114,8 @@ def _is_own(parts: SplitResult) -> bool:
 
 def _is_sandbox(parts: SplitResult) -> bool:
     prefix: str = current_app.config["BILLING_SANDBOX_PREFIX"]
-    return parts.netloc == request.host and parts.path.startswith(f"{prefix}/")
+    near = parts.netloc == request.host or parts.hostname in _LOOPBACK
+    return near and parts.path.startswith(f"{request.root_path}{prefix}/")
 
 
 def _origin(url: str | None) -> str:

@@ -20,6 +20,7 @@ MakeApp = c.Callable[..., Host]
         "/billing/plans?interval=year#fb-plan-pro",
         "http://localhost/billing/",
         "http://localhost/sandbox/stripe/c/pay/cs_test_1",
+        "http://127.0.0.1:5000/sandbox/stripe/c/pay/cs_test_1",
         "https://checkout.stripe.com/c/pay/cs_test_1#fid",
         "https://billing.stripe.com/p/session/1",
         "https://invoice.stripe.com/i/acct_1/in_1",
@@ -59,6 +60,8 @@ def test_allowed(make_app: MakeApp, url: str) -> None:
         "http://checkout.stripe.com/c/pay/1",
         "http://localhost:81/billing/",
         "ftp://localhost/billing/",
+        "http://127.0.0.1:5000/elsewhere/",
+        "http://evil.example/sandbox/stripe/c/pay/cs_test_1",
         "http://[::1",
     ],
 )
