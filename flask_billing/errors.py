@@ -168,4 +168,4 @@ class IdempotencyMismatchError(BillingError):
 
 
 class MeteringUnavailableError(BillingError):
-    """The usage store is down and the meter is set to refuse (``on_error = "closed"``)."""
+    """The usage store is down: usage cannot be read, or a meter refuses what it cannot count."""

@@ -2,32 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import os
-import time
 import typing as t
-from datetime import UTC, datetime
+from datetime import datetime
 
 from .. import clock, database, outbox
-from ..catalog import UNLIMITED, Limit, Meter
-from ..errors import InvalidUsageError
+from ..catalog import Meter
 from ..models import Customer
 from ..state import BillingState, state
 from . import ledger, notices, store
 from .accounts import current_customer_id, current_member
-from .buckets import Bucket
-from .decision import Decision, Reason, Source, usage_of
-from .dimensions import Dimensions, columns
+from .answers import admitted, booked, refused, refusing, unbooked
+from .decision import Decision
+from .dimensions import Dimensions
+from .entries import Entry, Outcome
+from .fast_path import book_quickly
+from .inputs import (
+    check_key,
+    check_quantity,
+    checked_time,
+    event_columns,
+    find_meter,
+    new_key,
+    refund_key,
+)
 from .refusal import MeteringClosed, QuotaExceeded
 from .sheets import Sheet, Slot, Slots, sheet_for
 
 log = logging.getLogger("flask_billing.metering")
 
-_FAR: t.Final = datetime.max.replace(tzinfo=UTC)
-#: Most units one call may book.
-LARGEST: t.Final = 2**53
-_LONGEST_KEY: t.Final = 255
 #: Rounds against other processes that keep changing the counter between reading and booking.
 _ROUNDS: t.Final = 20
 
@@ -48,23 +51,23 @@ def check(
     check_quantity(quantity)
 
     if not current.app.config["BILLING_METERING_ENABLED"]:
-        return _unbooked(current, found, quantity, "disabled")
+        return unbooked(current, found, quantity, "disabled")
 
     try:
         customer_id = customer.id if customer is not None else current_customer_id(current)
-        sheet = store.persistently(lambda: sheet_for(current, customer_id, fresh=True))
+        sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
     except store.StoreDownError as error:
         return _degraded(current, found, quantity, error)
 
     member = member or current_member(current)
     slots = sheet.for_meter(found, clock.now(), member)
     seed_unopened(current, sheet, slots, member)
-    refusing = _refusing(slots, quantity)
+    in_the_way = refusing(slots, quantity)
 
-    if refusing:
-        return _refused(current, slots, customer_id, quantity, refusing)
+    if in_the_way:
+        return refused(current, slots, customer_id, quantity, in_the_way[0])
 
-    return _admitted(current, slots, customer_id, quantity)
+    return admitted(current, slots, customer_id, quantity)
 
 
 def consume(
@@ -120,53 +123,18 @@ def refund(decision: Decision, **dimensions: t.Unpack[Dimensions]) -> bool:
 
     current = state()
     at = clock.now()
-    entry = ledger.Entry(
+    entry = Entry(
         decision.customer_id,
         decision.meter,
-        _refund_key(decision.key),
+        refund_key(decision.key),
         True,
         -decision.requested,
         at,
         at,
-        _columns(current, dimensions),
+        event_columns(current, dimensions),
         uses=-1,
     )
-    return ledger.take_back(current, entry, decision.buckets) is ledger.Outcome.BOOKED
-
-
-def find_meter(current: BillingState, key: str) -> Meter:
-    """The meter of that key.
-
-    :raises InvalidUsageError: with the meters there are.
-    """
-    meters: dict[str, Meter] | None = current.caches.get("metering.meters")
-
-    if meters is None:
-        meters = {meter.key: meter for meter in current.catalog.meters}
-        current.caches["metering.meters"] = meters
-
-    found = meters.get(key)
-
-    if found is None:
-        known = ", ".join(meters) or "none"
-        raise InvalidUsageError(
-            f"The catalog has no meter {key!r}. It has: {known}. Nothing was booked. "
-            "Add the meter to the catalog, or correct the name."
-        )
-
-    return found
-
-
-def check_quantity(quantity: int) -> None:
-    """Refuse what is no amount.
-
-    :raises InvalidUsageError: for anything but a whole number from 1.
-    """
-    if type(quantity) is not int or not 0 < quantity <= LARGEST:
-        raise InvalidUsageError(
-            f"The quantity {quantity!r} is not a whole number from 1 to {LARGEST}. "
-            "Nothing was booked. Count in the meter's smallest unit."
-        )
+    return ledger.take_back(current, entry, decision.buckets) is Outcome.BOOKED
 
 
 def _book(
@@ -184,68 +152,70 @@ def _book(
     check_quantity(quantity)
 
     if key is not None:
-        _check_key(key)
+        check_key(key)
 
     if not current.app.config["BILLING_METERING_ENABLED"]:
-        return _unbooked(current, found, quantity, "disabled")
+        return unbooked(current, found, quantity, "disabled")
 
     now = clock.now()
-    happened = now if at is None else _checked_time(at, now)
-    booked = _columns(current, dimensions)
-    key, keyed = (_new_key(), False) if key is None else (key, True)
+    happened = now if at is None else checked_time(at, now)
+    facts = event_columns(current, dimensions)
+    key, keyed = (new_key(), False) if key is None else (key, True)
 
     try:
         customer_id = customer.id if customer is not None else current_customer_id(current)
-        entry = ledger.Entry(customer_id, meter, key, keyed, quantity, happened, now, booked)
+        entry = Entry(customer_id, meter, key, keyed, quantity, happened, now, facts)
         return _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:
-        return _degraded(current, found, quantity, error, key=key, at=happened, columns=booked)
+        return _degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
 
 
-def _decide(current: BillingState, meter: Meter, entry: ledger.Entry, *, enforce: bool) -> Decision:
-    if entry.at is not entry.recorded_at or store.joins_session():
+def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool) -> Decision:
+    if entry.at is not entry.recorded_at or store.joins_session(current):
         return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
 
-    sheet = store.persistently(lambda: sheet_for(current, entry.customer_id))
+    sheet = store.persistently(current, lambda: sheet_for(current, entry.customer_id))
     slots = sheet.for_meter(meter, entry.at, _member(entry))
 
     if slots.unopened:
         ledger.open_counters(current, slots, entry)
 
-    result = ledger.book_quickly(current, slots, entry, enforce=enforce)
+    result = book_quickly(current, slots, entry, enforce=enforce)
 
-    if result.outcome is ledger.Outcome.BOOKED:
-        return _booked(current, slots, entry, result.counters)
+    if result.outcome is Outcome.BOOKED:
+        return booked(current, slots, entry, result.counters)
 
-    known = entry.keyed or result.outcome is ledger.Outcome.REPLAYED
+    known = entry.keyed or result.outcome is Outcome.REPLAYED
     return _decide_carefully(current, meter, entry, enforce=enforce, known=known)
 
 
 def _decide_carefully(
-    current: BillingState, meter: Meter, entry: ledger.Entry, *, enforce: bool, known: bool
+    current: BillingState, meter: Meter, entry: Entry, *, enforce: bool, known: bool
 ) -> Decision:
     """Decide on limits and counters read afresh.
 
     :param known: whether the key may have been booked before.
     """
     for _ in range(_ROUNDS):
-        sheet = store.persistently(lambda: sheet_for(current, entry.customer_id, fresh=True))
+        sheet = store.persistently(
+            current, lambda: sheet_for(current, entry.customer_id, fresh=True)
+        )
         slots = sheet.for_meter(meter, entry.at, _member(entry))
         seed_unopened(current, sheet, slots, _member(entry))
 
-        if known and _was_booked(entry):
-            return _booked(current, slots, entry, None)
+        if known and _was_booked(current, entry):
+            return booked(current, slots, entry, None)
 
-        if enforce and (refusing := _refusing(slots, entry.quantity)):
-            _announce(current, entry.customer_id, refusing[0])
-            return _refused(current, slots, entry.customer_id, entry.quantity, refusing)
+        if enforce and (in_the_way := refusing(slots, entry.quantity)):
+            _announce(current, entry.customer_id, in_the_way[0])
+            return refused(current, slots, entry.customer_id, entry.quantity, in_the_way[0])
 
         result = ledger.book_carefully(current, slots, entry, enforce=enforce)
 
-        if result.outcome is ledger.Outcome.BOOKED:
-            return _booked(current, slots, entry, result.counters)
+        if result.outcome is Outcome.BOOKED:
+            return booked(current, slots, entry, result.counters)
 
-        known = known or result.outcome is ledger.Outcome.REPLAYED
+        known = known or result.outcome is Outcome.REPLAYED
 
     raise store.StoreDownError("the counter kept changing")
 
@@ -262,114 +232,14 @@ def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str
     if not waiting:
         return
 
-    form = store.formats(current)
+    form, customer_id = store.formats(current), sheet.snapshot.facts.customer_id
 
-    with database.reading() as connection:
-        for slot in waiting:
-            customer_id = sheet.snapshot.facts.customer_id
-            slot.saw(ledger.read_seed(connection, form, customer_id, slot, member), 0)
+    def attempt() -> None:
+        with database.reading() as connection:
+            for slot in waiting:
+                slot.saw(ledger.read_seed(connection, form, customer_id, slot, member), 0)
 
-
-def _refusing(slots: Slots, quantity: int) -> list[Slot]:
-    """The limits that such a call would pass, the one that resets last first."""
-    found = [slot for slot in slots.every if slot.used + slot.reserved + quantity > slot.ceiling]
-    return sorted(found, key=lambda slot: slot.bucket.end or _FAR, reverse=True)
-
-
-def _admitted(current: BillingState, slots: Slots, customer_id: int, quantity: int) -> Decision:
-    """The answer to a question: nothing was booked."""
-    slot = tightest(slots)
-    beyond = slot.used + slot.reserved + quantity > slot.limit.included >= 0
-    status = usage_of(
-        slots.meter, slot.limit, slot.bucket, slot.used, slot.reserved, _colours(current)
-    )
-    return Decision(
-        True,
-        quantity,
-        "over_limit" if beyond else "within_limit",
-        status,
-        customer_id,
-        slots.plan.key if slots.plan else None,
-        source="overage" if beyond and slot.limit.policy == "overage" else "included",
-    )
-
-
-def _booked(
-    current: BillingState,
-    slots: Slots,
-    entry: ledger.Entry,
-    counters: ledger.Counters | None,
-) -> Decision:
-    """The answer to what was booked now, or before where there are no ``counters``."""
-    slot = tightest(slots)
-    used, reserved = (slot.used, slot.reserved) if counters is None else counters[slot.bucket.key]
-    limit = slot.limit
-    reason: Reason = "within_limit"
-    source: Source = "included"
-
-    if not limit.unlimited and used > limit.included:
-        reason = "over_limit" if limit.included else "not_included"
-        source = "overage" if limit.policy == "overage" else "included"
-
-    return Decision(
-        True,
-        entry.quantity,
-        reason,
-        usage_of(slots.meter, limit, slot.bucket, used, reserved, _colours(current)),
-        entry.customer_id,
-        slots.plan.key if slots.plan else None,
-        entry.key,
-        tuple([one.bucket.key for one in slots.every]),
-        counters is None,
-        source,
-    )
-
-
-def _refused(
-    current: BillingState,
-    slots: Slots,
-    customer_id: int,
-    quantity: int,
-    refusing: list[Slot],
-) -> Decision:
-    slot = refusing[0]
-    reason: Reason = "over_limit" if slot.limit.included else "not_included"
-
-    if slot.limit.policy == "overage":
-        reason = "overage_cap"
-
-    return Decision(
-        False,
-        quantity,
-        reason,
-        usage_of(slots.meter, slot.limit, slot.bucket, slot.used, slot.reserved, _colours(current)),
-        customer_id,
-        slots.plan.key if slots.plan else None,
-    )
-
-
-def tightest(slots: Slots) -> Slot:
-    """The slot nearest its limit: what a person wants to know of a meter with several windows."""
-    every = slots.every
-
-    if len(every) == 1:
-        return every[0]
-
-    return max(every, key=_fullness)
-
-
-def _fullness(slot: Slot) -> float:
-    if slot.limit.unlimited:
-        return -1.0
-
-    return (slot.used + slot.reserved) / slot.limit.included if slot.limit.included else 2.0**60
-
-
-def _unbooked(current: BillingState, meter: Meter, quantity: int, reason: Reason) -> Decision:
-    """The answer where nothing is known: allowed."""
-    nothing = Limit(meter=meter.key, included=UNLIMITED)
-    status = usage_of(meter, nothing, Bucket("", None, None), 0, 0, _colours(current))
-    return Decision(True, quantity, reason, status, degraded=reason == "degraded")
+    store.persistently(current, attempt)
 
 
 def _degraded(
@@ -388,74 +258,30 @@ def _degraded(
     if meter.on_error == "closed":
         raise MeteringClosed(meter.name) from error
 
-    return _unbooked(current, meter, quantity, "degraded")
+    return unbooked(current, meter, quantity, "degraded")
 
 
 def _announce(current: BillingState, customer_id: int, slot: Slot) -> None:
     if notices.was_announced(current, customer_id, slot):
         return
 
-    with database.transaction() as connection:
-        written = notices.announce_refusal(current, connection, customer_id, slot)
+    def attempt() -> list[outbox.Written]:
+        with database.transaction() as connection:
+            return notices.announce_refusal(current, connection, customer_id, slot)
 
-    if written and not store.joins_session():
+    written = store.persistently(current, attempt)
+
+    if written and not store.joins_session(current):
         outbox.dispatch(written)
 
 
-def _was_booked(entry: ledger.Entry) -> bool:
-    with database.reading() as connection:
-        return ledger.check_replay(connection, entry)
+def _was_booked(current: BillingState, entry: Entry) -> bool:
+    def attempt() -> bool:
+        with database.reading() as connection:
+            return ledger.check_replay(connection, entry)
+
+    return store.persistently(current, attempt)
 
 
-def _columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
-    found = columns(dimensions)
-    extra = found.get("extra")
-
-    if extra is not None:
-        found["extra"] = store.formats(current).json(t.cast("dict[str, object]", extra))
-
-    if "member" not in found and (member := current_member(current)) is not None:
-        found["member"] = member
-
-    return found
-
-
-def _member(entry: ledger.Entry) -> str | None:
+def _member(entry: Entry) -> str | None:
     return t.cast("str | None", entry.columns.get("member"))
-
-
-def _colours(current: BillingState) -> tuple[int, int]:
-    settings = current.app.config
-    return settings["BILLING_METER_WARN_PERCENT"], settings["BILLING_METER_CRITICAL_PERCENT"]
-
-
-def _check_key(key: str) -> None:
-    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or "\x00" in key:
-        raise InvalidUsageError(
-            f"An idempotency key is a text of 1 to {_LONGEST_KEY} characters, none of them NUL. "
-            "Nothing was booked."
-        )
-
-
-def _checked_time(at: datetime, now: datetime) -> datetime:
-    if at.tzinfo is None or at > now:
-        raise InvalidUsageError(
-            f"{at!r} is no time a fact can have: pass an aware time that is not in the future. "
-            "Nothing was booked."
-        )
-
-    return at.astimezone(UTC)
-
-
-def _new_key() -> str:
-    """A key nobody else has. It begins with the time, so that an index grows at one end."""
-    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
-
-
-def _refund_key(key: str) -> str:
-    whole = f"refund:{key}"
-
-    if len(whole) <= _LONGEST_KEY:
-        return whole
-
-    return f"refund:{hashlib.sha256(key.encode()).hexdigest()}"

@@ -12,9 +12,9 @@ from flask import Response, after_this_request, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Unauthorized
 
-from ..errors import NotSignedInError
+from ..errors import MeteringUnavailableError, NotSignedInError
 from ..state import state
-from . import ledger, store
+from . import ledger
 from .booking import consume, log, refund
 from .decision import Decision
 from .refusal import QuotaExceeded, rate_limit_headers
@@ -114,7 +114,7 @@ class _Call:
 
         try:
             refund(self._decision, endpoint=self._endpoint, status=status)
-        except store.StoreDownError:
+        except MeteringUnavailableError:
             log.exception("The failed call of %s could not be taken back", self._endpoint)
 
     def _keep_status(self, status: int) -> None:
@@ -125,7 +125,7 @@ class _Call:
 
         try:
             ledger.write_status(state(), decision.customer_id, decision.meter, decision.key, status)
-        except store.StoreDownError:
+        except MeteringUnavailableError:
             log.exception("The status of a call of %s could not be kept", self._endpoint)
 
 

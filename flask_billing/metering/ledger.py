@@ -1,15 +1,12 @@
 """The books: one event, its counters and its daily sum change together or not at all.
 
-A booking first tries the quick way: one statement on PostgreSQL, one hand-written transaction
-on SQLite, guarded so that it neither passes a limit nor crosses a threshold. What the guard
-refuses takes the careful way, which reads the limits again and writes the notices.
+This is the careful way, which opens counters and writes the notices of thresholds it crosses.
+Most bookings take the quick one of :mod:`~flask_billing.metering.fast_path`.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
-import dataclasses
-import enum
 import typing as t
 from datetime import UTC, datetime
 
@@ -20,81 +17,26 @@ from ..errors import IdempotencyMismatchError
 from ..models import UsageEvent
 from ..state import BillingState
 from . import notices, statements, store
+from .entries import (
+    REFUSED,
+    REPLAYED,
+    Counters,
+    Entry,
+    Outcome,
+    Result,
+    counters_of,
+    event_parameters,
+    parameters_of,
+    remember,
+)
 from .sheets import NO_CEILING, Slot, Slots
 
 _NEVER: t.Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREVER: t.Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Entry:
-    """One event to be booked.
-
-    :param quantity: smallest units, signed.
-    :param keyed: whether the key is the caller's, so that it may have been booked before.
-    :param columns: further columns of the event, ready for the driver.
-    :param uses: what it adds to the number of uses: 1, or -1 for a use taken back.
-    """
-
-    customer_id: int
-    meter: str
-    key: str
-    keyed: bool
-    quantity: int
-    at: datetime
-    recorded_at: datetime
-    columns: dict[str, object]
-    uses: int = 1
-
-
-#: Bucket -> units used and held after a booking.
-Counters = dict[str, tuple[int, int]]
-
-
-class Outcome(enum.Enum):
-    """What became of an entry."""
-
-    BOOKED = 1
-    REPLAYED = 2
-    #: A guard refused, or a counter was missing. Nothing was written.
-    REFUSED = 3
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Result:
-    """What became of an entry, and the counters it left."""
-
-    outcome: Outcome
-    counters: Counters
-
-
-_REPLAYED: t.Final = Result(Outcome.REPLAYED, {})
-_REFUSED: t.Final = Result(Outcome.REFUSED, {})
-
-
 class _Refused(Exception):  # noqa: N818  (rolls back the transaction it is raised in)
     """A guard refused inside a transaction."""
-
-
-def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: bool) -> Result:
-    """Book without crossing a limit or threshold, in the least time the database allows."""
-    rooms = []
-
-    for slot in slots.every:
-        reach = min(slot.ceiling, slot.step) if enforce else slot.step
-
-        if slot.used + slot.reserved + entry.quantity > reach:
-            return _REFUSED
-
-        rooms.append(reach - entry.quantity)
-
-    form = store.formats(current)
-    booking = statements.booking(form.dialect, len(rooms), tuple(entry.columns), keyed=entry.keyed)
-    parameters = _parameters(form, slots, entry, rooms)
-    attempt = _sqlite_booking if form.sqlite else _postgresql_booking
-    result = store.persistently(lambda: attempt(current, booking, parameters, len(rooms)))
-    _remember(slots, result.counters)
-    return result
 
 
 def book_carefully(current: BillingState, slots: Slots, entry: Entry, *, enforce: bool) -> Result:
@@ -102,28 +44,27 @@ def book_carefully(current: BillingState, slots: Slots, entry: Entry, *, enforce
     form = store.formats(current)
     rooms = [(slot.ceiling if enforce else NO_CEILING) - entry.quantity for slot in slots.every]
     booking = statements.booking(form.dialect, len(rooms), tuple(entry.columns), keyed=entry.keyed)
-    parameters = _parameters(form, slots, entry, rooms)
+    parameters = parameters_of(form, slots, entry, rooms)
     noted: list[outbox.Written] = []
 
     def attempt() -> Result:
-
         try:
             with database.transaction() as connection:
                 _open(connection, form, slots, entry)
                 counters = _run(connection, booking, parameters, len(rooms))
 
                 if counters is None:
-                    return _REPLAYED
+                    return REPLAYED
 
                 noted[:] = _note(connection, slots, entry, counters)
                 return Result(Outcome.BOOKED, counters)
         except _Refused:
-            return _REFUSED
+            return REFUSED
 
-    result = store.persistently(attempt)
-    _remember(slots, result.counters)
+    result = store.persistently(current, attempt)
+    remember(slots, result.counters)
 
-    if noted and not store.joins_session():
+    if noted and not store.joins_session(current):
         outbox.dispatch(noted)
 
     return result
@@ -140,9 +81,9 @@ def open_counters(current: BillingState, slots: Slots, entry: Entry) -> None:
         with database.transaction() as connection:
             _open(connection, form, slots, entry)
 
-    store.persistently(attempt)
+    store.persistently(current, attempt)
 
-    if not store.joins_session():  # there, a rollback of the host takes the rows away again
+    if not store.joins_session(current):  # there, a rollback of the host takes the rows away again
         slots.unopened.clear()
 
 
@@ -179,21 +120,21 @@ def write_status(
     )
 
     def attempt() -> None:
-        if store.joins_session():
+        if store.joins_session(current):
             with database.savepoint() as connection:
                 connection.exec_driver_sql(statement.sql, bound)
         else:
             with store.Driver(current) as driver:
                 driver.cursor().execute(statement.sql, bound)
 
-    store.persistently(attempt)
+    store.persistently(current, attempt)
 
 
 def take_back(current: BillingState, entry: Entry, buckets: c.Sequence[str]) -> Outcome:
     """Book an entry of opposite sign into the counters the first one went to."""
     form = store.formats(current)
     booking = statements.booking(form.dialect, len(buckets), tuple(entry.columns), keyed=True)
-    parameters = _event_parameters(form, entry)
+    parameters = event_parameters(form, entry)
 
     for index, bucket in enumerate(buckets):
         parameters[f"bucket{index}"] = bucket
@@ -204,7 +145,7 @@ def take_back(current: BillingState, entry: Entry, buckets: c.Sequence[str]) -> 
             counters = _run(connection, booking, parameters, len(buckets))
             return Outcome.REPLAYED if counters is None else Outcome.BOOKED
 
-    return store.persistently(attempt)
+    return store.persistently(current, attempt)
 
 
 def read_seed(
@@ -216,58 +157,6 @@ def read_seed(
     return int(
         connection.exec_driver_sql(statement.sql, statement.bind(parameters)).scalar_one() or 0
     )
-
-
-def _sqlite_booking(
-    current: BillingState,
-    booking: statements.Booking,
-    parameters: dict[str, object],
-    buckets: int,
-) -> Result:
-    event, counter, rollup = booking.event, booking.counter, booking.rollup
-
-    with store.Driver(current) as driver:
-        cursor = driver.cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        cursor.execute(event.sql, event.bind(parameters))
-
-        if cursor.rowcount == 0:
-            return _REPLAYED
-
-        cursor.execute(counter.sql, counter.bind(parameters))
-        rows = cursor.fetchall()
-
-        if len(rows) < buckets:
-            return _REFUSED
-
-        cursor.execute(rollup.sql, rollup.bind(parameters))
-        cursor.execute("COMMIT")
-        return Result(Outcome.BOOKED, _counters(rows))
-
-
-def _postgresql_booking(
-    current: BillingState,
-    booking: statements.Booking,
-    parameters: dict[str, object],
-    buckets: int,
-) -> Result:
-    at_once = booking.at_once
-    assert at_once is not None
-
-    try:
-        with store.Driver(current) as driver:
-            cursor = driver.cursor()
-            cursor.execute(at_once.sql, at_once.bind(parameters))
-            return Result(Outcome.BOOKED, _counters(cursor.fetchall()))
-    except store.driver_error("IntegrityError") as error:
-        # NOT NULL: a guard refused, or the key was there. The careful way tells them apart.
-        if store.sqlstate(error) == "23502":
-            return _REFUSED
-
-        if store.sqlstate(error) == "23505":
-            return _REPLAYED
-
-        raise
 
 
 def _run(
@@ -288,7 +177,7 @@ def _run(
         raise _Refused
 
     connection.exec_driver_sql(rollup.sql, rollup.bind(parameters))
-    return _counters(rows)
+    return counters_of(rows)
 
 
 def _note(
@@ -297,10 +186,6 @@ def _note(
     after = {bucket: used for bucket, (used, _) in counters.items()}
     before = {bucket: used - entry.quantity for bucket, used in after.items()}
     return notices.note_crossings(connection, entry.customer_id, slots, before, after)
-
-
-def _counters(rows: c.Iterable[t.Any]) -> Counters:
-    return {bucket: (used, reserved) for bucket, used, reserved in rows}
 
 
 def _open(connection: sa.Connection, form: store.Formats, slots: Slots, entry: Entry) -> None:
@@ -328,39 +213,3 @@ def _opening_parameters(
         "sum_to": form.time(summed[1]),
         "member": member if slot.limit.scope == "member" else None,
     }
-
-
-def _parameters(
-    form: store.Formats, slots: Slots, entry: Entry, rooms: c.Sequence[int]
-) -> dict[str, object]:
-    parameters = _event_parameters(form, entry)
-
-    for index, slot in enumerate(slots.every):
-        parameters[f"bucket{index}"] = slot.bucket.key
-        parameters[f"room{index}"] = rooms[index]
-
-    return parameters
-
-
-def _event_parameters(form: store.Formats, entry: Entry) -> dict[str, object]:
-    occurred_at = form.time(entry.at)
-    same = entry.at is entry.recorded_at
-    return {
-        "customer_id": entry.customer_id,
-        "meter": entry.meter,
-        "key": entry.key,
-        "quantity": entry.quantity,
-        "occurred_at": occurred_at,
-        "recorded_at": occurred_at if same else form.time(entry.recorded_at),
-        "day": form.day(entry.at.date()),
-        "events": entry.uses,
-        **entry.columns,
-    }
-
-
-def _remember(slots: Slots, counters: Counters) -> None:
-    for slot in slots.every:
-        found = counters.get(slot.bucket.key)
-
-        if found is not None:
-            slot.saw(*found)

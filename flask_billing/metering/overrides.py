@@ -13,7 +13,7 @@ from ..catalog import UNLIMITED, Window
 from ..errors import InvalidUsageError
 from ..models import Customer, LimitOverride
 from ..state import state
-from .booking import LARGEST, find_meter
+from .inputs import LARGEST, find_meter
 from .sheets import forget
 
 

@@ -8,9 +8,11 @@ from ..models import Customer
 from ..state import state
 from . import store
 from .accounts import current_customer_id, current_member
-from .booking import find_meter, seed_unopened, tightest
-from .decision import Usage, usage_of
-from .sheets import Sheet, Slot, Slots, sheet_for
+from .answers import tightest, usage_in
+from .booking import seed_unopened
+from .decision import Usage
+from .inputs import find_meter
+from .sheets import Sheet, sheet_for
 
 
 def usage(meter: str, *, customer: Customer | None = None) -> Usage:
@@ -26,7 +28,7 @@ def usage(meter: str, *, customer: Customer | None = None) -> Usage:
     sheet = _sheet(customer)
     slots = sheet.for_meter(found, clock.now(), current_member(current))
     seed_unopened(current, sheet, slots, current_member(current))
-    return _usage(slots, tightest(slots))
+    return usage_in(current, slots, tightest(slots))
 
 
 def usages(customer: Customer | None = None) -> list[Usage]:
@@ -42,7 +44,7 @@ def usages(customer: Customer | None = None) -> list[Usage]:
     for meter in current.catalog.meters:
         slots = sheet.for_meter(meter, clock.now(), member)
         seed_unopened(current, sheet, slots, member)
-        found += [_usage(slots, slot) for slot in slots.every]
+        found += [usage_in(current, slots, slot) for slot in slots.every]
 
     return found
 
@@ -50,23 +52,11 @@ def usages(customer: Customer | None = None) -> list[Usage]:
 def plan_in_force(customer: Customer) -> Plan | None:
     """The plan whose limits hold; from memory where usage was read a moment ago."""
     current = state()
-    sheet = store.persistently(lambda: sheet_for(current, customer.id))
+    sheet = store.persistently(current, lambda: sheet_for(current, customer.id))
     return current.catalog.plan(sheet.snapshot.facts.plan)
 
 
 def _sheet(customer: Customer | None) -> Sheet:
     current = state()
     customer_id = customer.id if customer is not None else current_customer_id(current)
-    return store.persistently(lambda: sheet_for(current, customer_id, fresh=True))
-
-
-def _usage(slots: Slots, slot: Slot) -> Usage:
-    config = state().app.config
-    return usage_of(
-        slots.meter,
-        slot.limit,
-        slot.bucket,
-        slot.used,
-        slot.reserved,
-        (config["BILLING_METER_WARN_PERCENT"], config["BILLING_METER_CRITICAL_PERCENT"]),
-    )
+    return store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))

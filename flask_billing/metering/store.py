@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine.interfaces import DBAPIConnection
 
 from .. import database
+from ..errors import MeteringUnavailableError
 from ..state import BillingState, state
 
 Answer = t.TypeVar("Answer")
@@ -23,8 +24,14 @@ _TRANSIENT: t.Final = ("40001", "40P01", "55P03")
 _ATTEMPTS: t.Final = 6
 
 
-class StoreDownError(Exception):
+class StoreDownError(MeteringUnavailableError):
     """The usage tables cannot be reached. Each meter says what that means."""
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(
+            f"Usage cannot be read or booked just now ({cause}). Nothing was booked or charged. "
+            "Try again in a minute."
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -62,9 +69,13 @@ def formats(current: BillingState) -> Formats:
     return known
 
 
-def joins_session() -> bool:
+def joins_session(current: BillingState) -> bool:
     """Whether usage has to be booked inside ``db.session`` just now."""
-    return not database.has_own_connection() or database.host_holds_write_lock()
+    if not database.has_own_connection():
+        return True
+
+    # Most requests that only count have no session yet, so nothing to join.
+    return current.db.session.registry.has() and database.host_holds_write_lock()
 
 
 class Driver:
@@ -99,7 +110,7 @@ class Driver:
         self._pooled.close()
 
 
-def persistently(attempt: c.Callable[[], Answer]) -> Answer:
+def persistently(current: BillingState, attempt: c.Callable[[], Answer]) -> Answer:
     """Run a whole transaction, again where it met another one by bad luck.
 
     :raises StoreDownError: where the database cannot be reached, or stays locked.
@@ -115,7 +126,7 @@ def persistently(attempt: c.Callable[[], Answer]) -> Answer:
             if not isinstance(original, (sa.exc.TimeoutError, driver_error("Error"))):
                 raise
 
-            if joins_session() and not _unreachable(original):
+            if joins_session(current) and not _unreachable(original):
                 raise
 
             if not (_transient(original) or _lost(original)):
@@ -124,7 +135,7 @@ def persistently(attempt: c.Callable[[], Answer]) -> Answer:
 
                 raise
 
-            if count == _ATTEMPTS or time.monotonic() - started > _patience():
+            if count == _ATTEMPTS or time.monotonic() - started > _patience(current):
                 raise StoreDownError(type(original).__name__) from error
 
         time.sleep(random.uniform(0, 0.002 * 2**count))  # noqa: S311  (jitter, no secret)
@@ -166,6 +177,6 @@ def _unreachable(error: BaseException) -> bool:
     )
 
 
-def _patience() -> float:
-    timeout = state().app.config["BILLING_SQLITE_BUSY_TIMEOUT"]
+def _patience(current: BillingState) -> float:
+    timeout = current.app.config["BILLING_SQLITE_BUSY_TIMEOUT"]
     return float(timeout.total_seconds())

@@ -1,0 +1,110 @@
+"""What callers pass, checked before anything is booked: meters, amounts, keys, times, facts."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import typing as t
+from datetime import UTC, datetime
+
+from ..catalog import Meter
+from ..errors import InvalidUsageError
+from ..state import BillingState
+from . import store
+from .accounts import current_member
+from .dimensions import Dimensions, columns
+
+#: Most units one call may book.
+LARGEST: t.Final = 2**53
+_LONGEST_KEY: t.Final = 255
+
+
+def find_meter(current: BillingState, key: str) -> Meter:
+    """The meter of that key.
+
+    :raises InvalidUsageError: with the meters there are.
+    """
+    meters: dict[str, Meter] | None = current.caches.get("metering.meters")
+
+    if meters is None:
+        meters = {meter.key: meter for meter in current.catalog.meters}
+        current.caches["metering.meters"] = meters
+
+    found = meters.get(key)
+
+    if found is None:
+        known = ", ".join(meters) or "none"
+        raise InvalidUsageError(
+            f"The catalog has no meter {key!r}. It has: {known}. Nothing was booked. "
+            "Add the meter to the catalog, or correct the name."
+        )
+
+    return found
+
+
+def check_quantity(quantity: int) -> None:
+    """Refuse what is no amount.
+
+    :raises InvalidUsageError: for anything but a whole number from 1.
+    """
+    if type(quantity) is not int or not 0 < quantity <= LARGEST:
+        raise InvalidUsageError(
+            f"The quantity {quantity!r} is not a whole number from 1 to {LARGEST}. "
+            "Nothing was booked. Count in the meter's smallest unit."
+        )
+
+
+def check_key(key: str) -> None:
+    """Refuse what is no idempotency key.
+
+    :raises InvalidUsageError: for anything but a text of 1 to 255 characters.
+    """
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or "\x00" in key:
+        raise InvalidUsageError(
+            f"An idempotency key is a text of 1 to {_LONGEST_KEY} characters, none of them NUL. "
+            "Nothing was booked."
+        )
+
+
+def checked_time(at: datetime, now: datetime) -> datetime:
+    """When a fact happened, in UTC.
+
+    :raises InvalidUsageError: for a time without a zone, or in the future.
+    """
+    if at.tzinfo is None or at > now:
+        raise InvalidUsageError(
+            f"{at!r} is no time a fact can have: pass an aware time that is not in the future. "
+            "Nothing was booked."
+        )
+
+    return at.astimezone(UTC)
+
+
+def new_key() -> str:
+    """A key nobody else has. It begins with the time, so that an index grows at one end."""
+    return f"{time.time_ns():016x}{os.urandom(8).hex()}"
+
+
+def refund_key(key: str) -> str:
+    """The key under which a booking is taken back, always the same for one booking."""
+    whole = f"refund:{key}"
+
+    if len(whole) <= _LONGEST_KEY:
+        return whole
+
+    return f"refund:{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def event_columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
+    """The dimensions of a use as the driver takes them, with the member who acts."""
+    found = columns(dimensions)
+    extra = found.get("extra")
+
+    if extra is not None:
+        found["extra"] = store.formats(current).json(t.cast("dict[str, object]", extra))
+
+    if "member" not in found and (member := current_member(current)) is not None:
+        found["member"] = member
+
+    return found
