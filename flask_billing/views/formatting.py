@@ -84,11 +84,6 @@ def interval_name(interval: str | None) -> str:
     return {"month": _("a month"), "year": _("a year")}.get(interval or "", "")
 
 
-def interval_short(interval: str) -> str:
-    """ "/mo" or "/yr", as it stands beside a large price."""
-    return {"month": _("/mo"), "year": _("/yr")}[interval]
-
-
 def _zone(name: str | None) -> tzinfo:
     from babel.dates import get_timezone
 

@@ -10,6 +10,7 @@ from ..translation import gettext as _
 from . import formatting, limit_lines
 
 if t.TYPE_CHECKING:
+    from ..catalog import Meter
     from ..metering import Usage
 
 
@@ -31,12 +32,7 @@ def words(usage: Usage) -> QuotaWords:
             _("Nothing was used or charged."),
         )
 
-    limit = formatting.exact(formatting.in_units(usage.limit or 0, meter))
-    heading = _(
-        "You've reached your limit of %(limit)s %(meter)s",
-        limit=limit,
-        meter=limit_lines.meter_inside(meter.name),
-    )
+    heading = _heading(usage, meter)
 
     if usage.resets_at is None:
         return QuotaWords(heading, _("This was a one-time allowance. Nothing was charged."))
@@ -48,4 +44,19 @@ def words(usage: Usage) -> QuotaWords:
             relative=formatting.until(usage.resets_at),
             moment=formatting.short_moment(usage.resets_at),
         ),
+    )
+
+
+def _heading(usage: Usage, meter: Meter) -> str:
+    """Whether nothing is left, or just less than was asked for."""
+    name = limit_lines.meter_inside(meter.name)
+    limit = formatting.exact(formatting.in_units(usage.limit or 0, meter))
+
+    if not usage.remaining:
+        return _("You've reached your limit of %(limit)s %(meter)s", limit=limit, meter=name)
+
+    return _(
+        "This needs more than the %(left)s %(meter)s you have left",
+        left=formatting.exact(formatting.in_units(usage.remaining, meter)),
+        meter=name,
     )
