@@ -89,7 +89,7 @@ def test_from_the_front_page_to_the_friendly_stop(page: Page) -> None:
     expect(page.locator("#fb-plan")).to_contain_text("Renews")
 
     assert write_until_the_stop(page) == ["ok"] * 6 + ["warn"] * 2 + ["crit"]
-    expect(page.get_by_role("heading", name="limit")).to_be_visible()
+    expect(page.get_by_role("heading", name="This needs more than the")).to_be_visible()
     expect(page.get_by_role("link", name="Upgrade to Enterprise").first).to_be_visible()
 
     # A refused card and a refused call are answers with a status; the browser notes those.

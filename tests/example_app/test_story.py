@@ -109,6 +109,7 @@ def test_meter_turns_red_and_then_there_is_a_friendly_stop(demo: Demo) -> None:
     assert levels == ["warn", "crit"]
     assert response.status_code == 429
     assert "billing:quota-exceeded" in response.headers["HX-Trigger"]
+    assert "This needs more than the" in words(response.text)
     assert "Upgrade to Enterprise" in words(response.text)
     assert visitor.generate("note", htmx=True).status_code == 200, "what fits is still written"
 
