@@ -9,6 +9,7 @@ Stripe's answers come from memory at the SDK's HTTP client, whose time is subtra
 from __future__ import annotations
 
 import argparse
+import collections
 import collections.abc as c
 import json
 import os
@@ -30,11 +31,13 @@ DJSTRIPE: t.Final = "2.11.*"
 
 TARGETS: t.Final = {"SQLite": 12.0, "PostgreSQL": 9.0}
 LIVES_A_ROUND: t.Final = 12
-NEW_LIVES_A_ROUND: t.Final = 2
+NEW_LIVES_A_ROUND: t.Final = 6
 #: Contenders take turns this often, so that a busy moment of the machine hits them all.
-EVENTS_A_TURN: t.Final = 6
+EVENTS_A_TURN: t.Final = 28
 
 Report = dict[str, t.Any]
+#: Contender -> seconds a delivery, round by round.
+Seconds = dict[str, list[float]]
 
 
 class Worker:
@@ -138,50 +141,58 @@ def measure(database: str, workers: c.Mapping[str, Worker], count: int) -> None:
 
     streams = [world.next_round(number) for number in range(count)]
     counted = world.next_round(count)
-    seconds: dict[str, list[float]] = {name: [] for name in workers}
+    seconds: Seconds = {name: [] for name in workers}
+    cpu_seconds: Seconds = {name: [] for name in workers}
 
     for number, stream in enumerate(streams):
-        for name, found in run_round(workers, stream, number).items():
-            seconds[name].append(found / len(stream))
+        for name, report in run_round(workers, stream, number).items():
+            seconds[name].append(report["seconds"] / len(stream))
+            cpu_seconds[name].append(report["cpu_seconds"] / len(stream))
 
-    ours, theirs = seconds["Flask-Billing"], seconds["dj-stripe"]
     sizes = sorted(len(one["body"]) for one in deliveries(streams[0]))
     print(
         f"\nWebhook deliveries on {database}: {len(streams[0])} a round, bodies of "
         f"{sizes[0]} to {sizes[-1]} bytes (median {sizes[len(sizes) // 2]})"
     )
-    target = Target("≥", TARGETS[database])
-    rounds.ratio(f"{database}: dj-stripe / Flask-Billing", theirs, ours, target)
-    rounds.ratio(
-        f"{database}: dj-stripe / hand-written view", theirs, seconds["hand-written view"]
-    )
-
-    for name, found in seconds.items():
-        rounds.absolute(f"{name}, a delivery", found)
-
+    print_times(database, seconds, cpu_seconds)
     print_counts(database, workers, counted)
 
 
 def run_round(
     workers: c.Mapping[str, Worker], stream: list[Happening], number: int
-) -> dict[str, float]:
-    """Seconds each contender took for a stream, delivered in turns of a few events."""
-    seconds = dict.fromkeys(workers, 0.0)
+) -> dict[str, collections.Counter[str]]:
+    """What each contender took for a stream, delivered in turns of some events."""
+    taken: dict[str, collections.Counter[str]] = {name: collections.Counter() for name in workers}
     names = list(workers)
 
     for start in range(0, len(stream), EVENTS_A_TURN):
         shift = (start // EVENTS_A_TURN + number) % len(names)
 
         for name in names[shift:] + names[:shift]:
-            turn = stream[start : start + EVENTS_A_TURN]
-            seconds[name] += workers[name].deliver(turn)["seconds"]
+            report = workers[name].deliver(stream[start : start + EVENTS_A_TURN])
+            taken[name].update({key: report[key] for key in ("seconds", "cpu_seconds")})
 
-    return seconds
+    return taken
+
+
+def print_times(database: str, seconds: Seconds, cpu_seconds: Seconds) -> None:
+    """Print the ratios, by the clock and by the processor's time, and orientation."""
+    ours, theirs, plain = "Flask-Billing", "dj-stripe", "hand-written view"
+    target = Target("≥", TARGETS[database])
+    rounds.ratio(f"{database}: {theirs} / {ours}", seconds[theirs], seconds[ours], target)
+    rounds.ratio(f"{database}: {theirs} / {plain}", seconds[theirs], seconds[plain])
+    rounds.ratio(f"{database}: {theirs} / {ours}, CPU", cpu_seconds[theirs], cpu_seconds[ours])
+    rounds.ratio(f"{database}: {theirs} / {plain}, CPU", cpu_seconds[theirs], cpu_seconds[plain])
+
+    for name in seconds:
+        rounds.absolute(f"{name}, a delivery", seconds[name])
+        rounds.absolute(f"{name}, a delivery, CPU of its process", cpu_seconds[name])
 
 
 def print_counts(database: str, workers: c.Mapping[str, Worker], stream: list[Happening]) -> None:
     """Print statements and Stripe calls, which no clock can blur."""
     for name, worker in workers.items():
+        worker.tell(count=True)
         reports = [worker.deliver([happening]) for happening in stream]
         again = worker.deliver([stream[-1]])
         statements = [report["statements"] for report in reports]
@@ -200,8 +211,8 @@ def print_counts(database: str, workers: c.Mapping[str, Worker], stream: list[Ha
             rounds.value(
                 f"{database}: {name}, statements for a duplicate", again["statements"], "", once
             )
-            print_by_type(stream, reports)
 
+        print_by_type(stream, reports)
         rounds.value(
             f"{database}: {name}, Stripe calls a delivery (mean)",
             sum(calls) / len(calls),
@@ -210,15 +221,14 @@ def print_counts(database: str, workers: c.Mapping[str, Worker], stream: list[Ha
 
 
 def print_by_type(stream: list[Happening], reports: list[Report]) -> None:
-    """Print the most statements each type of event took."""
-    most: dict[str, int] = {}
+    """Print how many statements each type of event took."""
+    statements: dict[str, list[int]] = {}
 
     for happening, report in zip(stream, reports, strict=True):
-        kind = happening.event["type"]
-        most[kind] = max(most.get(kind, 0), report["statements"])
+        statements.setdefault(happening.event["type"], []).append(report["statements"])
 
-    for kind, statements in sorted(most.items()):
-        print(f"  {kind:<56} {statements:4d} statements at most")
+    for kind, found in sorted(statements.items()):
+        print(f"  {kind:<56} {sum(found) / len(found):7.2f} ({min(found)}-{max(found)})")
 
 
 def djstripe_python() -> str:

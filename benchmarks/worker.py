@@ -33,8 +33,11 @@ class Contender(t.Protocol):
     def link(self, customers: list[dict[str, t.Any]]) -> None:
         """Make these Stripe customers known."""
 
+    def count_statements(self) -> None:
+        """Count from now on, which takes time of its own."""
+
     def statements(self) -> int:
-        """Statements sent to the database so far, without BEGIN and COMMIT."""
+        """Statements sent to the database since, without BEGIN and COMMIT."""
 
 
 def serve(contender: Contender, memory: MemoryStripe) -> None:
@@ -48,6 +51,9 @@ def serve(contender: Contender, memory: MemoryStripe) -> None:
         for found in command.get("objects", []):
             memory.keep(found)
 
+        if command.get("count"):
+            contender.count_statements()
+
         contender.link(command.get("customers", []))
         report = _deliver_all(contender, memory, command.get("deliveries", []))
         print(json.dumps(report), file=answers, flush=True)
@@ -56,7 +62,7 @@ def serve(contender: Contender, memory: MemoryStripe) -> None:
 def _deliver_all(
     contender: Contender, memory: MemoryStripe, deliveries: list[Delivery]
 ) -> dict[str, t.Any]:
-    seconds, statuses = 0.0, []
+    seconds, cpu_seconds, statuses = 0.0, 0.0, []
     calls, statements = memory.calls, contender.statements()
 
     for delivery in deliveries:
@@ -64,13 +70,15 @@ def _deliver_all(
             memory.keep(found)
 
         environ = _environ(contender.path, delivery)
-        memory.seconds = 0.0
-        began = time.perf_counter()
+        memory.seconds = memory.cpu_seconds = 0.0
+        began, cpu_began = time.perf_counter(), time.process_time()
         statuses.append(_post(contender.wsgi, environ))
         seconds += time.perf_counter() - began - memory.seconds
+        cpu_seconds += time.process_time() - cpu_began - memory.cpu_seconds
 
     return {
         "seconds": seconds,
+        "cpu_seconds": cpu_seconds,
         "statuses": statuses,
         "calls": memory.calls - calls,
         "statements": contender.statements() - statements,

@@ -67,7 +67,7 @@ class BillingContender:
 
         with app.app_context():
             db.create_all()
-            sa.event.listen(engine(), "before_cursor_execute", self._count)
+            engine()  # built before the first delivery
 
     def link(self, customers: list[dict[str, t.Any]]) -> None:
         """Create the customers, already known to Stripe."""
@@ -88,8 +88,13 @@ class BillingContender:
 
             self.db.session.commit()
 
+    def count_statements(self) -> None:
+        """Count from now on."""
+        with self.app.app_context():
+            sa.event.listen(engine(), "before_cursor_execute", self._count)
+
     def statements(self) -> int:
-        """Statements sent so far."""
+        """Statements sent since."""
         return self.sent
 
     def _count(self, *arguments: object) -> None:

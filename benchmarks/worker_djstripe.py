@@ -18,6 +18,7 @@ from memory_stripe import MemoryStripe
 from stream import SECRET
 from worker import serve
 
+KEY: t.Final = "sk_test_benchmark0123456789abcdef"
 ENDPOINT: t.Final = "8a4c0f4e-8e60-4b64-9d5a-0d5f6a1d2c3b"
 
 #: What ``startproject`` gives a host, without its admin pages, and dj-stripe.
@@ -58,7 +59,7 @@ class DjStripeContender:
             DATABASES={"default": _database(database_url)},
             USE_TZ=True,
             STRIPE_LIVE_MODE=False,
-            STRIPE_TEST_SECRET_KEY="sk_test_benchmark0123456789abcdef",
+            STRIPE_TEST_SECRET_KEY=KEY,
             DJSTRIPE_FOREIGN_KEY_TO_FIELD="id",
             LOGGING_CONFIG=None,
             # The tables at once instead of a history of migrations: seconds, not minutes.
@@ -70,7 +71,6 @@ class DjStripeContender:
 
         from django.core.management import call_command
         from django.core.wsgi import get_wsgi_application
-        from django.db import connection
         from djstripe.models import WebhookEndpoint
 
         call_command("migrate", run_syncdb=True, verbosity=0)
@@ -85,7 +85,6 @@ class DjStripeContender:
         )
         self.wsgi = get_wsgi_application()
         self.sent = 0
-        connection.execute_wrappers.append(self._count)
 
     def link(self, customers: list[dict[str, t.Any]]) -> None:
         """Sync the customers, as dj-stripe does when it creates them."""
@@ -93,11 +92,17 @@ class DjStripeContender:
         from stripe import Customer as StripeCustomer
 
         for customer in customers:
-            found = StripeCustomer.retrieve(customer["id"], api_key="sk_test_benchmark0123456789abcdef")
-            Customer.sync_from_stripe_data(found, api_key="sk_test_benchmark0123456789abcdef")
+            found = StripeCustomer.retrieve(customer["id"], api_key=KEY)
+            Customer.sync_from_stripe_data(found, api_key=KEY)
+
+    def count_statements(self) -> None:
+        """Count from now on."""
+        from django.db import connection
+
+        connection.execute_wrappers.append(self._count)
 
     def statements(self) -> int:
-        """Statements sent so far, savepoints included."""
+        """Statements sent since, savepoints included."""
         return self.sent
 
     def _count(self, execute: t.Any, sql: str, *arguments: t.Any) -> t.Any:

@@ -79,15 +79,13 @@ class PlainContender:
 
     def __init__(self, database_url: str) -> None:
         app = Flask("plain")
-        app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+        app.config.update(SECRET_KEY="benchmark", SQLALCHEMY_DATABASE_URI=database_url)
         db = SQLAlchemy(app, model_class=Base)
         self.app, self.db, self.sent = app, db, 0
         self.wsgi = app.wsgi_app
 
         with app.app_context():
             db.create_all()
-            sa.event.listen(db.engine, "before_cursor_execute", self._count)
-
             if db.engine.dialect.name == "sqlite":
                 sa.event.listen(db.engine, "connect", _tune)
                 db.engine.dispose()
@@ -122,8 +120,13 @@ class PlainContender:
                 )
                 self.db.session.commit()
 
+    def count_statements(self) -> None:
+        """Count from now on."""
+        with self.app.app_context():
+            sa.event.listen(self.db.engine, "before_cursor_execute", self._count)
+
     def statements(self) -> int:
-        """Statements sent so far."""
+        """Statements sent since."""
         return self.sent
 
     def _count(self, *arguments: object) -> None:

@@ -198,10 +198,10 @@ class _Write:
         self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
     ) -> None:
         row = _part(before, "invoice")
+        values = columns.invoice_values(invoice)
 
-        if self._upsert(Invoice, columns.invoice_values(invoice), row, customer_id):
-            after = columns.invoice_values(invoice)
-            self.rows += transitions.of_invoice(row, after, customer_id=customer_id)
+        if self._upsert(Invoice, values, row, customer_id):
+            self.rows += transitions.of_invoice(row, values, customer_id=customer_id)
 
     def _write_subscription(
         self, subscription: stripe_objects.StripeObject, before: Row, customer_id: int
