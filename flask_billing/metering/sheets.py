@@ -62,6 +62,11 @@ class Slots:
     every: tuple[Slot, ...]
     unopened: list[Slot]
 
+    @property
+    def by_member(self) -> bool:
+        """Whether a limit is each member's own."""
+        return any(slot.limit.scope == "member" for slot in self.every)
+
     def hold(self, at: datetime) -> bool:
         """Whether a moment lies in every bucket."""
         return all(slot.bucket.holds(at) for slot in self.every)
@@ -78,11 +83,13 @@ class Sheet:
 
     def for_meter(self, meter: Meter, at: datetime, member: str | None) -> Slots:
         """The slots of a meter at a moment, from memory while its buckets last."""
-        known = self.slots.get((meter.key, member))
+        # Most limits are the whole customer's, and then all members share the slots.
+        known = self.slots.get((meter.key, None)) or self.slots.get((meter.key, member or ""))
 
         if known is None or not known.hold(at):
             known = _slots(self.snapshot, meter, at, member)
-            self.slots[meter.key, member] = known
+            owner = member or "" if known.by_member else None
+            self.slots[meter.key, owner] = known
 
         return known
 
@@ -117,7 +124,8 @@ def bucket_in(snapshot: Snapshot, limit: Limit, at: datetime, member: str | None
 
     So a new time zone waits for the next period.
     """
-    owner = member if limit.scope == "member" else None
+    # Usage that names no member shares one counter, under the same cap as a member's.
+    owner = member or "" if limit.scope == "member" else None
     found = snapshot.facts.bucket(limit.window, limit.meter, at, owner)
 
     for opened in _relatives(snapshot, limit, found):
