@@ -28,7 +28,7 @@ from flask_billing.sandbox import Sandbox
 
 from . import live_sandbox, writer
 from .cast import CAST, Purchase, Role
-from .extensions import billing, db
+from .extensions import Base, billing, db
 from .models import Draft, Workspace
 
 DAYS = 90
@@ -49,8 +49,8 @@ _RETURN = "http://127.0.0.1/billing/checkout/"
 
 
 def seed_once(folder: Path) -> None:
-    """Fill an instance folder, unless that was done before."""
-    if (folder / FILES[-1]).exists():
+    """Fill an instance folder, unless that was done before with the tables of today."""
+    if (folder / FILES[-1]).exists() and _has_todays_tables(folder / FILES[-1]):
         return
 
     click.echo("The first start lives through 90 days of history. This takes some seconds.")
@@ -76,6 +76,20 @@ def reset(app: Flask) -> None:
                 fresh.backup(live)
 
     live_sandbox.post_webhooks(app)
+
+
+def _has_todays_tables(file: Path) -> bool:
+    """Whether a database of an earlier checkout still fits the models."""
+    tables = {**Base.metadata.tables, **Customer.metadata.tables}
+
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        for table in tables.values():
+            rows = connection.execute("SELECT name FROM pragma_table_info(?)", (table.name,))
+
+            if not {column.name for column in table.columns} <= {name for (name,) in rows}:
+                return False
+
+    return True
 
 
 @contextlib.contextmanager

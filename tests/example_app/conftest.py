@@ -32,6 +32,6 @@ def demo(history: Path, tmp_path: Path) -> c.Iterator[Demo]:
     """The demo on a copy of its history."""
     folder = tmp_path / "instance"
     shutil.copytree(history, folder)
-    app = create_app(folder, TESTING=True)
-    yield Demo(app, folder)
-    live_sandbox.close(app)
+    demo = Demo(create_app(folder, TESTING=True), folder)
+    yield demo
+    live_sandbox.close(demo.app)

@@ -70,6 +70,7 @@ def test_outbox_names_what_was_written_and_for_whom(demo: Demo) -> None:
 
 def test_reset_brings_everything_back(demo: Demo) -> None:
     visitor = demo.visitor("Night Heron")
+    assert visitor.generate("note", htmx=True).status_code == 200
     visitor.lever("webhooks", news="hold")
     visitor.lever("clock", step="month")
 
@@ -78,6 +79,7 @@ def test_reset_brings_everything_back(demo: Demo) -> None:
     assert "1.7M of 2M 86%" in visitor.page("/billing/"), "and the visitor is still signed in"
     assert "Arriving as they happen" in visitor.page("/demo/")
     assert not list(demo.folder.glob("seeding-*"))
+    assert visitor.generate("note", htmx=True).status_code == 200
     assert "Paid" in demo.visitor("Blue Hour").page("/billing/")
 
     visitor.lever("clock", step="renewal")

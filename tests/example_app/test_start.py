@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 
 import sqlalchemy as sa
 
+from example_app import create_app, live_sandbox
 from example_app.extensions import db
 from example_app.seed import DAYS
 from flask_billing.models import UsageEvent, WebhookEvent
@@ -26,6 +29,17 @@ def test_first_start_puts_both_databases_and_a_secret_in_place(history: Path) ->
 def test_second_start_keeps_what_there_is(history: Path, demo: Demo) -> None:
     assert demo.app.secret_key == (history / "secret_key").read_text()
     assert not list(demo.folder.glob("seeding-*"))
+
+
+def test_database_of_an_earlier_checkout_is_made_anew(demo: Demo) -> None:
+    live_sandbox.close(demo.app)
+
+    with contextlib.closing(sqlite3.connect(demo.folder / "linnet.sqlite")) as connection:
+        connection.execute("ALTER TABLE billing_customer DROP COLUMN locale")
+
+    demo.app = create_app(demo.folder, TESTING=True)
+
+    assert "1.7M of 2M 86%" in demo.visitor("Night Heron").page("/billing/")
 
 
 def test_history_reaches_back_ninety_days_and_up_to_now(demo: Demo) -> None:
