@@ -13,28 +13,27 @@ import typing as t
 
 import sqlalchemy as sa
 
-from . import clock, outbox, sync
+from . import checkout_session, clock, sync
 from .access import access_for
 from .catalog import Plan
 from .customers import currency_of
-from .database import committed, insert, transaction
+from .database import committed, insert, refuse_busy_session, transaction
 from .errors import (
     AlreadySubscribedError,
     BillingError,
     StripeError,
-    StripeNotFoundError,
-    StripeRejectedError,
     UnknownPlanError,
 )
 from .models import ENDED, Checkout, Customer, Invoice, Subscription
 from .state import state
 from .stripe_customers import ensure_stripe_customer
-from .stripe_gateway import StripeObject, gateway
 from .stripe_prices import stripe_price_of
 
 #: How long a session can be paid. Stripe allows 24 hours, and idempotency keys last as long.
 LIFETIME: t.Final = dt.timedelta(hours=23)
-ACTION: t.Final = "Starting a checkout"
+#: Nobody is sent to a session that is about to close, and Stripe opens none for less than half
+#: an hour.
+MARGIN: t.Final = dt.timedelta(minutes=35)
 
 #: "open" was not paid yet, "updating" is paid but not known here yet, "processing" waits for a
 #: bank debit.
@@ -99,17 +98,23 @@ def start(
     :raises AlreadySubscribedError: where the customer has a live subscription.
     :raises StripeError: where Stripe refused or did not answer. Nothing was charged.
     """
+    refuse_busy_session(checkout_session.ACTION)
     refuse_second_subscription(customer.id)
     wish = _wish(customer, plan, interval, quantity, success_url, cancel_url)
-    stripe_customer = ensure_stripe_customer(customer, ACTION)
+    stripe_customer = ensure_stripe_customer(customer, checkout_session.ACTION)
 
     while True:
         row = _reserve(customer.id, wish)
 
-        if wish.matches(row):
-            return row if row.url else _create_session(row, stripe_customer)
+        if not wish.matches(row) or row.expires_at - clock.now() < MARGIN:
+            checkout_session.expire(row, stripe_customer)
+            continue
 
-        _give_up(row, stripe_customer)
+        if row.url is None:
+            row = checkout_session.create(row, stripe_customer)
+
+        if row.state == "open":  # and not given up by another tab meanwhile
+            return row
 
 
 def complete(customer: Customer, session_id: str) -> Result:
@@ -121,21 +126,21 @@ def complete(customer: Customer, session_id: str) -> Result:
     """
     row = _find(customer.id, session_id)
 
-    if row.state == "open":
-        try:
-            session = _pull_session(session_id)
-        except StripeError:
-            return Result("updating", _plan(row), row)
+    try:
+        if row.state == "open":
+            session = checkout_session.pull(session_id)
 
-        if session.get("status") == "open":
-            return Result("open", _plan(row), row)
+            if session.get("status") == "open":
+                return Result("open", _plan(row), row)
 
-        row = _find(customer.id, session_id)
+            row = _find(customer.id, session_id)
 
-    if row.state != "complete":
-        return Result("expired", _plan(row), row)
+        if row.state != "complete":
+            return Result("expired", _plan(row), row)
 
-    return _completed(customer, row)
+        return _completed(customer, row)
+    except StripeError:
+        return Result("updating", _plan(row), row)
 
 
 def refuse_second_subscription(customer_id: int) -> None:
@@ -143,12 +148,18 @@ def refuse_second_subscription(customer_id: int) -> None:
 
     :raises AlreadySubscribedError: where a subscription is live, in any status but ended.
     """
-    status = state().db.session.scalar(
-        sa.select(Subscription.status).where(
-            Subscription.customer_id == customer_id, Subscription.status.not_in(ENDED)
-        )
+    _refuse_second(state().db.session.scalar(_live_status(customer_id)))
+
+
+def _live_status(customer_id: int) -> sa.Select[t.Any]:
+    return (
+        sa.select(Subscription.status)
+        .where(Subscription.customer_id == customer_id, Subscription.status.not_in(ENDED))
+        .limit(1)
     )
 
+
+def _refuse_second(status: str | None) -> None:
     if status is not None:
         raise AlreadySubscribedError(status)
 
@@ -208,29 +219,15 @@ def _reserve(customer_id: int, wish: _Wish) -> Checkout:
     row_id = None
 
     while row_id is None:  # the open one may be closed between our insert and our look
-        with committed(ACTION) as connection:
-            _expire_old(connection, customer_id)
+        with committed(checkout_session.ACTION) as connection:
             row_id = _insert_or_find(connection, customer_id, wish)
 
-    return _fresh(row_id)
-
-
-def _expire_old(connection: sa.Connection, customer_id: int) -> None:
-    now = clock.now()
-    connection.execute(
-        sa.update(Checkout)
-        .where(
-            Checkout.customer_id == customer_id,
-            Checkout.state == "open",
-            Checkout.expires_at <= now,
-        )
-        .values(state="expired", finished_at=now)
-    )
+    return checkout_session.fresh(row_id)
 
 
 def _insert_or_find(connection: sa.Connection, customer_id: int, wish: _Wish) -> int | None:
     now = clock.now()
-    connection.execute(
+    inserted = connection.execute(
         insert(connection, Checkout)
         .values(
             customer_id=customer_id,
@@ -244,118 +241,54 @@ def _insert_or_find(connection: sa.Connection, customer_id: int, wish: _Wish) ->
             index_elements=["customer_id"], index_where=sa.text("state = 'open'")
         )
     )
+
+    if inserted.rowcount:
+        # The open one may just have been paid and closed, by a webhook since we looked.
+        _refuse_second(connection.scalar(_live_status(customer_id)))
+
     return connection.execute(
         sa.select(Checkout.id).where(Checkout.customer_id == customer_id, Checkout.state == "open")
     ).scalar_one_or_none()
 
 
-def _create_session(row: Checkout, stripe_customer: str) -> Checkout:
-    """Ask Stripe for the session. The request is made of the row alone, so a repeat is equal."""
-    try:
-        session = gateway().post(
-            "/v1/checkout/sessions",
-            _session_params(row, stripe_customer),
-            idempotency_key=f"fb:checkout:{row.id}:{row.attempt}",
-        )
-    except StripeRejectedError:
-        _close(row.id, "failed")
-        raise
-
-    with committed(ACTION) as connection:
-        connection.execute(
-            sa.update(Checkout)
-            .where(Checkout.id == row.id)
-            .values(session_id=session["id"], url=session["url"])
-        )
-
-    return _fresh(row.id)
-
-
-def _session_params(row: Checkout, stripe_customer: str) -> dict[str, object]:
-    metadata = {"billing_customer": str(row.customer_id), "billing_checkout": str(row.id)}
-    subscription: dict[str, object] = {"metadata": metadata}
-
-    if row.trial_days:
-        subscription["trial_period_days"] = row.trial_days
-
-    params: dict[str, object] = {
-        "mode": "subscription",
-        "customer": stripe_customer,
-        "client_reference_id": str(row.customer_id),
-        "line_items": [{"price": row.price, "quantity": row.quantity}],
-        "success_url": row.success_url,
-        "cancel_url": row.cancel_url,
-        "expires_at": int(row.expires_at.timestamp()),
-        "metadata": metadata,
-        "subscription_data": subscription,
-    }
-
-    if state().app.config["BILLING_CHECKOUT_PROMOTION_CODES"]:
-        params["allow_promotion_codes"] = True
-
-    return params
-
-
-def _give_up(row: Checkout, stripe_customer: str) -> None:
-    """Expire another plan's open session at Stripe, so that it can no longer be paid."""
-    if row.session_id is None:
-        # A crash may have left a session that we do not know; the same key finds it.
-        row = _create_session(row, stripe_customer)
-
-    assert row.session_id is not None
-
-    try:
-        gateway().post(f"/v1/checkout/sessions/{row.session_id}/expire")
-    except StripeNotFoundError:
-        _close(row.id, "expired")
-        return
-    except StripeRejectedError:
-        session = _pull_session(row.session_id)  # paid in the other tab, or ran out
-
-        if session.get("status") == "complete":
-            raise AlreadySubscribedError("active") from None
-
-    _close(row.id, "expired")
-
-
-def _pull_session(session_id: str) -> StripeObject:
-    """Fetch a session and write what it brought about: the subscription, then its own end."""
-    session = sync.fetch("session", session_id)["session"]
-    subscription = session.get("subscription")
-
-    if isinstance(subscription, dict):
-        sync.pull("subscription", subscription["id"], action="Completing a checkout")
-
-    outbox.dispatch(sync.write({"session": session}, {}))
-    return session
-
-
 def _completed(customer: Customer, row: Checkout) -> Result:
     access = access_for(customer)
     subscription = access.subscription
-    status: ResultState = "updating"
 
-    if subscription is not None and subscription.status == "incomplete":
-        status = "processing"
-    elif access.reason in ("active", "trialing", "ending"):
-        status = "trialing" if access.trialing else "active"
+    if subscription is None:
+        return Result("updating", _plan(row), row)
 
-        if subscription is not None and _payment_is_open(subscription):
-            status = "processing"
+    if access.reason not in ("active", "trialing", "ending"):
+        return Result(_not_started(subscription, row), _plan(row), row)
 
-    first = status in ("active", "trialing") and _announce(row.id)
-    return Result(status, _plan(row), row, first)
+    if row.announced_at is None and not _is_paid(subscription, row):
+        return Result("processing", _plan(row), row)
+
+    return Result("trialing" if access.trialing else "active", _plan(row), row, _announce(row.id))
 
 
-def _payment_is_open(subscription: Subscription) -> bool:
-    return (
-        state().db.session.scalar(
-            sa.select(Invoice.id).where(
-                Invoice.stripe_id == subscription.latest_invoice, Invoice.status == "open"
-            )
-        )
-        is not None
+def _not_started(subscription: Subscription, row: Checkout) -> ResultState:
+    """What became of a plan that does not run.
+
+    :raises CheckoutNotFoundError: where it ran once, so there is nothing to tell of a checkout.
+    """
+    if row.announced_at is not None:
+        raise CheckoutNotFoundError("That checkout is over. Nothing was charged.")
+
+    return "processing" if subscription.status == "incomplete" else "unpaid"
+
+
+def _is_paid(subscription: Subscription, row: Checkout) -> bool:
+    """Whether the first payment arrived. A bank debit takes days, while the plan runs."""
+    invoice = state().db.session.scalar(
+        sa.select(Invoice.status).where(Invoice.stripe_id == subscription.latest_invoice)
     )
+
+    if invoice is not None:
+        return invoice not in ("draft", "open")
+
+    assert row.session_id is not None
+    return bool(sync.fetch("session", row.session_id)["session"]["payment_status"] != "unpaid")
 
 
 def _announce(row_id: int) -> bool:
@@ -368,15 +301,6 @@ def _announce(row_id: int) -> bool:
         return announced.rowcount == 1
 
 
-def _close(row_id: int, outcome: str) -> None:
-    with committed(ACTION) as connection:
-        connection.execute(
-            sa.update(Checkout)
-            .where(Checkout.id == row_id, Checkout.state == "open")
-            .values(state=outcome, finished_at=clock.now())
-        )
-
-
 def _find(customer_id: int, session_id: str) -> Checkout:
     found = state().db.session.scalar(
         sa.select(Checkout)
@@ -387,12 +311,6 @@ def _find(customer_id: int, session_id: str) -> Checkout:
     if found is None:
         raise CheckoutNotFoundError("There is no such checkout of yours. Nothing was charged.")
 
-    return found
-
-
-def _fresh(row_id: int) -> Checkout:
-    found = state().db.session.get(Checkout, row_id, populate_existing=True)
-    assert found is not None, "the row was committed a moment ago"
     return found
 
 

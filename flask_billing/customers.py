@@ -11,7 +11,7 @@ from werkzeug.local import LocalProxy
 from . import clock, outbox
 from .database import insert, transaction
 from .errors import ConfigError, NotSignedInError
-from .models import Customer
+from .models import Customer, Subscription
 from .owners import Owner, as_owner
 from .state import state
 
@@ -73,8 +73,10 @@ def currency_of(customer: Customer | None) -> str:
 
     The host's ``currency_for`` hook chooses; without one it is the catalog's.
     """
-    if customer is not None and customer.currency:
-        return customer.currency
+    settled = None if customer is None else customer.currency or _currency_paid_in(customer)
+
+    if settled is not None:
+        return settled
 
     hook = state().hooks.currency_for
     chosen = hook(customer) if hook is not None else None
@@ -83,6 +85,20 @@ def currency_of(customer: Customer | None) -> str:
 
 #: The signed-in owner's customer. Raises :class:`NotSignedInError` when used without one.
 current_customer = t.cast("Customer", LocalProxy(require_current_customer))
+
+
+def _currency_paid_in(customer: Customer) -> str | None:
+    """The currency of the last subscription, where Stripe sends no news of customers."""
+    if customer.stripe_id is None:
+        return None
+
+    found: str | None = state().db.session.scalar(
+        sa.select(Subscription.currency)
+        .where(Subscription.customer_id == customer.id)
+        .order_by(Subscription.id.desc())
+        .limit(1)
+    )
+    return found
 
 
 def _created_rows(customer_id: int | None) -> list[dict[str, object]]:

@@ -22,6 +22,9 @@ if t.TYPE_CHECKING:
 #: The version the client asks for and webhook endpoints are registered at.
 API_VERSION: t.Final = "2026-10-28.endive"
 
+#: How many rounds of the SDK's repeats, a second or two each, to wait for another request that
+#: has the same idempotency key.
+_ROUNDS: t.Final = 5
 #: Held while a client is built, so that threads that start together share one.
 _building: t.Final = threading.Lock()
 
@@ -64,7 +67,20 @@ class Gateway:
             None lets the SDK make a key for its own retries; give one wherever our row can be
             retried later.
         """
-        options = {} if idempotency_key is None else {"idempotency_key": idempotency_key}
+        if idempotency_key is None:
+            return self._request("post", path, params)
+
+        options = {"idempotency_key": idempotency_key}
+
+        for _ in range(_ROUNDS):
+            try:
+                return self._request("post", path, params, options)
+            except errors.StripeUnreachableError as error:
+                if error.code != "idempotency_key_in_use":
+                    raise
+
+                # A double click: the other request is at work, and its answer will be ours.
+
         return self._request("post", path, params, options)
 
     def delete(self, path: str, params: Params | None = None) -> StripeObject:

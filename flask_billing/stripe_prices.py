@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import typing as t
+
 import sqlalchemy as sa
 
 from . import clock
@@ -12,6 +16,8 @@ from .models import StripePrice
 from .state import state
 from .stripe_gateway import gateway
 from .sync import plans
+
+_filling: t.Final = threading.Lock()
 
 
 def stripe_price_of(plan: Plan, price: Price) -> str:
@@ -33,9 +39,19 @@ def stripe_price_of(plan: Plan, price: Price) -> str:
         if not state().stripe.sandbox:
             raise
 
+    return _filled_in(plan, price)
+
+
+def _filled_in(plan: Plan, price: Price) -> str:
+    """The id after bringing the sandbox in line, which one thread does for all."""
     from .catalog_push import push
 
-    push()
+    with _filling:
+        with contextlib.suppress(StripeMisconfiguredError):
+            return _looked_up(plan, price)
+
+        push()
+
     return _looked_up(plan, price)
 
 

@@ -115,6 +115,23 @@ def test_a_repeat_of_the_sdk_has_the_same_key(host: CannedHost) -> None:
     ] * 3
 
 
+def test_a_write_waits_for_another_one_with_its_key(make: Make) -> None:
+    """A double click: the one that came second gets the first one's answer."""
+    host = make(BILLING_STRIPE_RETRIES=0)
+    in_use = answer(type="idempotency_error", code="idempotency_key_in_use")
+    host.stripe.fail(409, in_use, times=3)
+    host.stripe.fail(200, CUSTOMER)
+
+    with host.app.app_context():
+        assert gateway().post("/v1/customers", idempotency_key="fb:customer:1:1") == CUSTOMER
+
+    assert len(host.stripe.requests) == 4
+    host.stripe.fail(409, in_use, times=99)
+
+    with host.app.app_context(), pytest.raises(errors.StripeUnreachableError):
+        gateway().post("/v1/customers", idempotency_key="fb:customer:1:1")
+
+
 def test_a_failed_call_is_repeated_as_often_as_configured(make: Make) -> None:
     for retries in (0, 1, 4):
         host = make(BILLING_STRIPE_RETRIES=retries)

@@ -23,7 +23,7 @@ LAYERS: t.Final = (
     {"stripe_gateway", "stripe_objects", "decline_reasons", "translation", "negotiation"},
     {"sync", "access", "metering", "customers"},
     {
-        "checkout", "subscriptions", "retention", "payment_methods", "invoices",
+        "checkout", "checkout_session", "subscriptions", "retention", "payment_methods", "invoices",
         "notifications", "catalog_push", "stripe_customers", "stripe_prices",
     },
     {"webhooks", "jobs"},
