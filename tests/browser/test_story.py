@@ -54,8 +54,10 @@ def page(browser: Browser, address: str) -> c.Iterator[Page]:
     with browser.new_context(base_url=address, viewport={"width": 1280, "height": 800}) as context:
         page = context.new_page()
         page.goto("/demo/")
-        page.get_by_role("button", name="Reset the demo").click(timeout=START_SECONDS * 1000)
-        expect(page.get_by_role("status").first).to_contain_text("as it was at the start")
+        page.get_by_role("button", name="Reset the demo").click()
+        expect(page.get_by_text("as it was at the start")).to_be_visible(
+            timeout=START_SECONDS * 1000
+        )
         page.goto("/")
         yield page
 
