@@ -28,7 +28,7 @@ def create_app(
     """Build the app.
 
     :param instance_path: folder of its databases and its secret; None is Flask's own choice.
-    :param live: False is the bare app that :mod:`example_app.seed` leads through its history.
+    :param live: False is the bare app that :mod:`example_app.history` lives through.
     :param settings: further config, as tests set it.
     """
     app = Flask(__name__, instance_path=os.path.abspath(instance_path) if instance_path else None)

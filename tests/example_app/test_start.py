@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from example_app import create_app, live_sandbox
 from example_app.extensions import db
-from example_app.seed import DAYS
+from example_app.history import DAYS
 from flask_billing.models import UsageEvent, WebhookEvent
 
 from .demo import Demo
