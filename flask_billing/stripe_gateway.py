@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import threading
+import time
 import typing as t
 
 from . import errors
@@ -22,9 +23,8 @@ if t.TYPE_CHECKING:
 #: The version the client asks for and webhook endpoints are registered at.
 API_VERSION: t.Final = "2026-10-28.endive"
 
-#: How many rounds of the SDK's repeats, a second or two each, to wait for another request that
-#: has the same idempotency key.
-_ROUNDS: t.Final = 5
+#: Seconds to wait, again and again, for another request that has the same idempotency key.
+_WAITS: t.Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 #: Held while a client is built, so that threads that start together share one.
 _building: t.Final = threading.Lock()
 
@@ -72,7 +72,7 @@ class Gateway:
 
         options = {"idempotency_key": idempotency_key}
 
-        for _ in range(_ROUNDS):
+        for seconds in _WAITS:
             try:
                 return self._request("post", path, params, options)
             except errors.StripeUnreachableError as error:
@@ -80,6 +80,7 @@ class Gateway:
                     raise
 
                 # A double click: the other request is at work, and its answer will be ours.
+                time.sleep(seconds)
 
         return self._request("post", path, params, options)
 

@@ -115,8 +115,11 @@ def test_a_repeat_of_the_sdk_has_the_same_key(host: CannedHost) -> None:
     ] * 3
 
 
-def test_a_write_waits_for_another_one_with_its_key(make: Make) -> None:
+def test_a_write_waits_for_another_one_with_its_key(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A double click: the one that came second gets the first one's answer."""
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     host = make(BILLING_STRIPE_RETRIES=0)
     in_use = answer(type="idempotency_error", code="idempotency_key_in_use")
     host.stripe.fail(409, in_use, times=3)
