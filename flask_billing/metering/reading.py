@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import functools
 import typing as t
 from datetime import datetime, timedelta
 
@@ -31,6 +32,9 @@ from .limits import Facts, Override
 _TEXTS, _NUMBERS, _TIMES = 4, 3, 7
 #: How far days of two time zones can overlap. A period that ended within it is read too.
 _OVERLAP: t.Final = timedelta(hours=27)
+_CUSTOMER: t.Final = sa.bindparam("customer", type_=sa.BigInteger())
+_NOW: t.Final = sa.bindparam("now", type_=UTCDateTime())
+_RECENTLY: t.Final = sa.bindparam("recently", type_=UTCDateTime())
 _Row = sa.Row[tuple[t.Any, ...]]
 
 
@@ -66,7 +70,7 @@ def read_snapshot(customer_id: int, meters: c.Iterable[str]) -> Snapshot:
     rows: dict[str, list[_Row]] = {}
 
     with reading() as connection:
-        for row in connection.execute(_query(customer_id, tuple(meters), clock.now())):
+        for row in connection.execute(_query(tuple(meters)), _parameters(customer_id)):
             rows.setdefault(row.kind, []).append(row)
 
     if "customer" not in rows:
@@ -106,25 +110,32 @@ def _facts(customer_id: int, rows: dict[str, list[_Row]]) -> Facts:
     )
 
 
-def _query(customer_id: int, meters: tuple[str, ...], now: datetime) -> sa.CompoundSelect[t.Any]:
+def _parameters(customer_id: int) -> dict[str, object]:
+    now = clock.now()
+    return {"customer": customer_id, "now": now, "recently": now - _OVERLAP}
+
+
+@functools.lru_cache(maxsize=64)
+def _query(meters: tuple[str, ...]) -> sa.CompoundSelect[t.Any]:
+    """The query for a catalog's meters, built once: that costs more than running it."""
     return sa.union_all(
-        _subscriptions(customer_id),
+        _subscriptions(),
         _row("customer", [Customer.timezone], times=[Customer.created_at]).where(
-            Customer.id == customer_id
+            Customer.id == _CUSTOMER
         ),
-        _overrides(customer_id, now),
+        _overrides(),
         _row(
             "epoch",
             [UsageEpoch.meter, UsageEpoch.window],
             [UsageEpoch.epoch],
             [UsageEpoch.starts_at],
-        ).where(UsageEpoch.customer_id == customer_id),
-        _counters(customer_id, now),
-        *(_last_event(customer_id, meter) for meter in meters),
+        ).where(UsageEpoch.customer_id == _CUSTOMER),
+        _counters(),
+        *(_last_event(meter) for meter in meters),
     )
 
 
-def _subscriptions(customer_id: int) -> sa.Select[t.Any]:
+def _subscriptions() -> sa.Select[t.Any]:
     return _row(
         "subscription",
         [Subscription.status, Subscription.plan, Subscription.last_plan, Subscription.pause],
@@ -138,45 +149,45 @@ def _subscriptions(customer_id: int) -> sa.Select[t.Any]:
             Subscription.current_period_start,
             Subscription.started_at,
         ],
-    ).where(Subscription.customer_id == customer_id)
+    ).where(Subscription.customer_id == _CUSTOMER)
 
 
-def _overrides(customer_id: int, now: datetime) -> sa.Select[t.Any]:
+def _overrides() -> sa.Select[t.Any]:
     return _row(
         "override",
         [LimitOverride.meter, LimitOverride.window],
         [LimitOverride.id, LimitOverride.limit],
     ).where(
-        LimitOverride.customer_id == customer_id,
-        LimitOverride.starts_at <= now,
-        sa.or_(LimitOverride.ends_at.is_(None), LimitOverride.ends_at > now),
+        LimitOverride.customer_id == _CUSTOMER,
+        LimitOverride.starts_at <= _NOW,
+        sa.or_(LimitOverride.ends_at.is_(None), LimitOverride.ends_at > _NOW),
     )
 
 
-def _counters(customer_id: int, now: datetime) -> sa.Select[t.Any]:
+def _counters() -> sa.Select[t.Any]:
     return _row(
         "counter",
         [UsageCounter.meter, UsageCounter.bucket],
         [UsageCounter.used, UsageCounter.reserved],
         [UsageCounter.period_start, UsageCounter.period_end],
     ).where(
-        UsageCounter.customer_id == customer_id,
-        sa.or_(UsageCounter.period_start.is_(None), UsageCounter.period_start <= now),
+        UsageCounter.customer_id == _CUSTOMER,
+        sa.or_(UsageCounter.period_start.is_(None), UsageCounter.period_start <= _NOW),
         sa.or_(
             UsageCounter.period_end.is_(None),
-            UsageCounter.period_end > now,
+            UsageCounter.period_end > _NOW,
             sa.and_(
-                UsageCounter.period_end > now - _OVERLAP,
+                UsageCounter.period_end > _RECENTLY,
                 UsageCounter.bucket.not_like("h:%"),
             ),
         ),
     )
 
 
-def _last_event(customer_id: int, meter: str) -> sa.Select[t.Any]:
+def _last_event(meter: str) -> sa.Select[t.Any]:
     latest = (
         sa.select(sa.func.max(UsageEvent.occurred_at))
-        .where(UsageEvent.customer_id == customer_id, UsageEvent.meter == meter)
+        .where(UsageEvent.customer_id == _CUSTOMER, UsageEvent.meter == meter)
         .scalar_subquery()
     )
     return _row("event", [sa.literal(meter)], times=[latest])
