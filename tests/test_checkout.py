@@ -33,6 +33,7 @@ if t.TYPE_CHECKING:
 
 MakeApp = c.Callable[..., Host]
 BACK = "https://app.example.com"
+SESSIONS = "/v1/checkout/sessions"
 
 
 class Started(t.NamedTuple):
@@ -280,6 +281,33 @@ def test_two_plans_from_many_threads_leave_one_checkout_open(any_host: Host) -> 
     assert [one for one in found if not isinstance(one, Started)] == []
     assert states(any_host).count("open") == 1
     assert [session.status for session in at_stripe(any_host)].count("open") == 1
+
+
+def test_a_session_given_up_while_it_is_made_is_not_handed_out(shopper: Shopper) -> None:
+    """One tab waits for Stripe while another chooses a different plan."""
+    client = shopper.host.sandbox.http_client()
+    ask = client.request
+    interrupted: list[bool] = []
+
+    def request(method: str, url: str, *arguments: t.Any, **keywords: t.Any) -> t.Any:
+        found = ask(method, url, *arguments, **keywords)
+
+        if url.endswith(SESSIONS) and method.upper() == "POST" and not interrupted:
+            interrupted.append(True)
+            other = threading.Thread(target=shopper.start, args=["pro"])
+            other.start()
+            other.join(30)
+
+        return found
+
+    client.request = request  # type: ignore[method-assign]
+    shopper.host.state.stripe.http_client = lambda: client
+    started = shopper.start("starter")
+
+    assert interrupted
+    [open_one] = [session for session in at_stripe(shopper.host) if session.status == "open"]
+    assert open_one.id == started.session
+    assert states(shopper.host) == ["expired", "expired", "open"]
 
 
 def test_a_click_from_many_processes_opens_one_checkout(
@@ -588,8 +616,6 @@ def test_somebody_elses_session_is_not_found_and_not_looked_at(shopper: Shopper)
 
 
 # Outages and crashes.
-
-SESSIONS = "/v1/checkout/sessions"
 
 
 def check_one_session_and_buy(shopper: Shopper, started: Started) -> None:
