@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import importlib
+import typing as t
+
 import click
 
-from .catalog import catalog
-from .migrations import install_migrations
-from .usage import usage
-from .webhooks import webhooks
+#: Command -> the module in here that holds it, under the command's name.
+MODULES: t.Final = {
+    "catalog": "catalog",
+    "install-migrations": "migrations",
+    "usage": "usage",
+    "webhooks": "webhooks",
+}
 
 
-@click.group()
+class _LateGroup(click.Group):
+    """Imports a command when it is asked for: an app that serves requests needs none."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands."""
+        return sorted({*super().list_commands(ctx), *MODULES})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name."""
+        if cmd_name not in MODULES:
+            return super().get_command(ctx, cmd_name)
+
+        module = importlib.import_module(f".{MODULES[cmd_name]}", __name__)
+        return t.cast("click.Command", getattr(module, cmd_name.replace("-", "_")))
+
+
+@click.group(cls=_LateGroup)
 def billing() -> None:
     """Plans, subscriptions, webhooks and usage of this app."""
-
-
-billing.add_command(catalog)
-billing.add_command(install_migrations)
-billing.add_command(usage)
-billing.add_command(webhooks)

@@ -1,7 +1,5 @@
 """The declarative base: own metadata, column types, and the copy into the host's metadata."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import UTC, datetime
 

@@ -1,7 +1,5 @@
 """The reservation of a customer's one open checkout."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import sqlalchemy as sa

@@ -1,7 +1,5 @@
 """Who pays: an owner of the host app, linked to a Stripe customer."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import datetime
 

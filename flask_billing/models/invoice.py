@@ -1,7 +1,5 @@
 """Invoices and cards, as far as pages show them without calling Stripe."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import sqlalchemy as sa

@@ -1,7 +1,5 @@
 """Which plan a Stripe price stands for."""
 
-from __future__ import annotations
-
 from datetime import datetime
 
 import sqlalchemy as sa

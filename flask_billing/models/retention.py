@@ -1,7 +1,5 @@
 """What happened when a customer wanted to leave."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import datetime
 

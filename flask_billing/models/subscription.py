@@ -1,7 +1,5 @@
 """A Stripe subscription, in the columns the pages and the access rule need."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Usage: counters keyed by period, the facts behind them, and daily sums for charts."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import date, datetime
 

@@ -1,7 +1,5 @@
 """The inbox of webhook deliveries, and the tickets that order what is fetched for them."""
 
-from __future__ import annotations
-
 import typing as t
 from datetime import datetime
 
