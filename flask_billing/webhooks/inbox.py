@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
 from ..database import insert_for, transaction
-from ..errors import StripeNotFoundError
+from ..errors import BillingError, StripeNotFoundError
 from ..models import Customer, WebhookEvent
 from ..prepared import Prepared, Row
 from ..state import state
@@ -150,7 +150,9 @@ def _attempt(event_id: int, event: Event, handling: Handling, tickets: dict[str,
     try:
         written = _handle(event_id, event, handling, tickets)
     except Exception as error:  # whatever it was, the event must stay and Stripe must hear of it
-        log.exception("Event %s (%s) failed", event["id"], event["type"])
+        # The traceback stays in the inbox: a database's error may quote the row it refused.
+        reason = error if isinstance(error, BillingError) else type(error).__name__
+        log.error("Event %s (%s) failed: %s", event["id"], event["type"], reason)
         _keep_failure(event_id, error)
         return "failed"
 

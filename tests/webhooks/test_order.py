@@ -6,8 +6,9 @@ import collections.abc as c
 import threading
 
 import pytest
+from sqlalchemy import event as sqlalchemy_event
 
-from flask_billing import Customer
+from flask_billing import Customer, database
 from flask_billing.models import Invoice, PaymentMethod, Subscription
 
 from ..stripe_double import CannedHost, Request, StripeObject, event
@@ -56,6 +57,7 @@ def host(make_canned: Make, any_database: str | None) -> CannedHost:
     return host
 
 
+ENDS = 1_800_000_000
 UPDATED = "customer.subscription.updated"
 
 
@@ -116,6 +118,42 @@ def test_a_stale_payment_does_not_overwrite_the_subscription_it_brings(host: Can
 
     assert [row.status for row in rows(host, Subscription)] == ["canceled"]
     assert [row.status for row in rows(host, Invoice)] == ["paid"]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("known", [False, True], ids=["new", "known"])
+def test_a_newer_look_that_comes_between_reading_and_writing_wins(
+    make_canned: Make, postgres_url: str, known: bool
+) -> None:
+    """PostgreSQL admits another writer there; SQLite has only one."""
+    host = make_canned(made("subscription"), database_url=postgres_url)
+    sign_up(host)
+
+    if known:
+        host.deliver(event("customer.subscription.created", made("subscription")))
+
+    with host.app.app_context():
+        engine = database.engine()
+
+    interrupted: list[int] = []
+
+    def interrupt(*arguments: object) -> None:
+        if "INSERT INTO billing_subscription" in str(arguments[2]) and not interrupted:
+            interrupted.append(0)
+            newer = made("subscription", status="past_due", cancel_at=ENDS)
+            host.stripe.put(newer)
+            other = threading.Thread(target=host.deliver, args=[event(UPDATED, newer)])
+            other.start()
+            other.join(20)
+
+    sqlalchemy_event.listen(engine, "before_cursor_execute", interrupt)
+    stale = made("subscription", status="active")
+    assert host.deliver(event(UPDATED, stale)).status_code == 200
+    sqlalchemy_event.remove(engine, "before_cursor_execute", interrupt)
+
+    assert interrupted
+    assert [row.status for row in rows(host, Subscription)] == ["past_due"]
+    assert announced(host).count("signal subscription.activated") == (1 if known else 0)
 
 
 def test_a_look_that_began_earlier_but_arrived_first_is_replaced(host: CannedHost) -> None:

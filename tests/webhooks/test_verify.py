@@ -22,7 +22,7 @@ from ..stripe_double import (
     event,
     signature,
 )
-from .stories import made, sign_up
+from .stories import made, rows, sign_up
 
 SECRET_WORD = "a word of the body"
 
@@ -233,16 +233,22 @@ def test_many_signatures_cost_no_more_than_one(host: CannedHost) -> None:
 
 
 def test_a_failing_event_is_logged_without_its_body(
-    make_canned: Make, caplog: pytest.LogCaptureFixture
+    make_canned: Make, any_database: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    subscription = made("subscription", metadata={"note": SECRET_WORD})
+    """Databases quote the row they refuse, so their errors stay in the inbox."""
+    subscription = made("subscription", latest_invoice=SECRET_WORD)
     subscription["status"] = None  # not what the column takes
-    host = make_canned(subscription)
+    host = make_canned(subscription, database_url=any_database)
     sign_up(host)
+    sent = event("customer.subscription.updated", subscription)
 
-    assert host.deliver(event("customer.subscription.updated", subscription)).status_code == 500
-    assert "failed" in caplog.text
+    assert host.deliver(sent).status_code == 500
+    [record] = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert sent["id"] in record.getMessage()
+    assert "IntegrityError" in record.getMessage()
     assert SECRET_WORD not in caplog.text
+    [row] = rows(host, WebhookEvent)
+    assert "Traceback" in row.error
 
 
 def test_the_hosts_csrf_protection_lets_stripe_in(host: CannedHost) -> None:
