@@ -9,9 +9,9 @@ from .golden import Case, cases, moment_of, play
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-def test_golden_case(case: Case, empty_sqlite_url: str) -> None:
+def test_golden_case(case: Case, empty_url: str) -> None:
     host = canned_host(
-        empty_sqlite_url,
+        empty_url,
         create=False,
         catalog=LADDER if case.catalog is None else case.catalog,
         now=lambda: moment_of(case),
