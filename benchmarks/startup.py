@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -143,8 +144,14 @@ def main() -> None:
 def run(program: str, catalog: Path) -> Start:
     """Run a program in a process of its own."""
     source = f"catalog = {str(catalog)!r}\n{program}{REPORT}"
+    # Whether the source folder may hold bytecode must not matter: an installed package has it.
+    bytecode = {"PYTHONPYCACHEPREFIX": str(catalog.parent), "PYTHONDONTWRITEBYTECODE": ""}
     done = subprocess.run(
-        [sys.executable, "-c", source], check=True, capture_output=True, text=True
+        [sys.executable, "-c", source],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | bytecode,
     )
     found: Start = json.loads(done.stdout)
     return found
