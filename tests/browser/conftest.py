@@ -24,6 +24,9 @@ ARGUMENTS = (
     "--disable-sync",
 )
 
+#: What the browser is called, as in tests/ensure_browser.sh.
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
 Serve = c.Callable[[Host], str]
 
 
@@ -37,7 +40,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def browser() -> c.Iterator[Browser]:
     """The installed Chromium, or playwright's own."""
-    installed = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    installed = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
 
     with sync_playwright() as playwright:
         try:
