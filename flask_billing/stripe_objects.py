@@ -103,16 +103,6 @@ def invoice_subscription_object(invoice: StripeObject) -> StripeObject | None:
     return expanded(_invoice_subscription(invoice))
 
 
-def invoice_is_paid(invoice: StripeObject) -> bool:
-    """Whether nothing is owed any more: paid, out of band, or a total of nothing."""
-    return invoice.get("status") == "paid" or invoice.get("paid") is True
-
-
-def subscription_is_paused(subscription: StripeObject) -> bool:
-    """Whether collection is paused, or the subscription itself."""
-    return subscription.get("status") == "paused" or bool(subscription.get("pause_collection"))
-
-
 def default_payment_method(customer: StripeObject) -> str | None:
     """The customer's default payment method for invoices."""
     settings = customer.get("invoice_settings") or {}
