@@ -12,6 +12,7 @@ import re
 import typing as t
 from datetime import timedelta
 
+from . import config_rules
 from .errors import ConfigError
 
 if t.TYPE_CHECKING:
@@ -125,6 +126,7 @@ def apply_defaults(app: Flask) -> None:
     _normalise_secrets(app)
     _check_types(app)
     _check_choices(app)
+    config_rules.check(app.config)
     _check_keys(app)
 
 
@@ -166,7 +168,13 @@ def _normalise_secrets(app: Flask) -> None:
     if isinstance(secrets, str):
         secrets = [part.strip() for part in secrets.split(",")]
 
-    app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] = tuple(part for part in secrets if part)
+    if not isinstance(secrets, (tuple, list, type(None))):
+        raise ConfigError(
+            "BILLING_STRIPE_WEBHOOK_SECRETS is neither a text nor a list. Set it to the "
+            "endpoint's signing secret (whsec_…), or to a list of them."
+        )
+
+    app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] = tuple(part for part in secrets or () if part)
 
 
 def _check_types(app: Flask) -> None:

@@ -85,6 +85,28 @@ def test_unset_settings_get_their_defaults() -> None:
         ("BILLING_WEBHOOK_PROCESSING", "later", "'inline' or 'deferred'"),
         ("BILLING_METERING_CONNECTION", "mine", "'own' or 'session'"),
         ("BILLING_STRIPE_SECRET_KEY", "pk_test_1", "Stripe secret key"),
+        ("BILLING_STRIPE_PUBLISHABLE_KEY", "sk_test_1", "publishable key (pk_…)"),
+        ("BILLING_STRIPE_WEBHOOK_SECRETS", "sk_test_1", "signing secret (whsec_…)"),
+        ("BILLING_STRIPE_WEBHOOK_SECRETS", 5, "signing secret (whsec_…)"),
+        ("BILLING_STRIPE_TIMEOUT", timedelta(0), "above zero"),
+        ("BILLING_STRIPE_RETRIES", -1, "0 or more"),
+        ("BILLING_SANDBOX_STORE", 5, "path of a file"),
+        ("BILLING_SANDBOX_PREFIX", "stripe", "'/sandbox/stripe'"),
+        ("BILLING_BASE_URL", "app.example.com", "'https://app.example.com'"),
+        ("BILLING_BASE_URL", "https://[app", "'https://app.example.com'"),
+        ("BILLING_BASE_URL", "javascript:alert(1)", "'https://app.example.com'"),
+        ("BILLING_URL_PREFIX", "billing", "'/billing'"),
+        ("BILLING_URL_PREFIX", "/billing/", "'/billing'"),
+        ("BILLING_URL_PREFIX", None, "'/billing'"),
+        ("BILLING_BASE_TEMPLATE", None, "name of a template"),
+        ("BILLING_LOGIN_ENDPOINT", 5, "'auth.login'"),
+        ("BILLING_REDIRECT_HOSTS", "pay.example.com", "('pay.example.com',)"),
+        ("BILLING_REDIRECT_HOSTS", ["https://pay.example.com/"], "('pay.example.com',)"),
+        ("BILLING_CONTACT_URL", "javascript:alert(1)", "mailto:"),
+        ("BILLING_METER_POLL", timedelta(0), "above zero"),
+        ("BILLING_METER_WARN_PERCENT", 0, "from 1 to 100"),
+        ("BILLING_METER_WARN_PERCENT", 95, "BILLING_METER_CRITICAL_PERCENT"),
+        ("BILLING_WEBHOOK_MAX_BYTES", 0, "1 or more"),
         ("BILLING_COLOUR_SCHEME", "dark", "See docs/configuration.md"),
         ("BILLING_PASTDUE_GRACE", timedelta(1), "Did you mean BILLING_PAST_DUE_GRACE?"),
     ],
@@ -97,9 +119,17 @@ def test_a_wrong_setting_names_key_and_fix(key: str, value: object, fix: str) ->
     assert fix in str(error.value)
 
 
-def test_a_secret_key_never_appears_in_an_error() -> None:
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("BILLING_STRIPE_SECRET_KEY", "whsec_do_not_tell"),
+        ("BILLING_STRIPE_PUBLISHABLE_KEY", "sk_live_do_not_tell"),
+        ("BILLING_STRIPE_WEBHOOK_SECRETS", "sk_live_do_not_tell"),
+    ],
+)
+def test_a_secret_key_never_appears_in_an_error(key: str, value: str) -> None:
     with pytest.raises(ConfigError) as error:
-        configured(BILLING_STRIPE_SECRET_KEY="whsec_do_not_tell")
+        configured(None, **{key: value})
 
     assert "do_not_tell" not in str(error.value)
 
@@ -128,6 +158,12 @@ def test_a_live_key_of_the_environment_and_the_sandbox_are_refused_together(
 
     with pytest.raises(ConfigError, match="BILLING_SANDBOX is on while"):
         configured(BILLING_SANDBOX=True, BILLING_BASE_URL="https://app.example.com")
+
+
+def test_without_webhook_secrets_none_are_trusted() -> None:
+    for nothing in (None, "", ["", None]):
+        app = configured(BILLING_STRIPE_WEBHOOK_SECRETS=nothing)
+        assert app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] == ()
 
 
 def test_keys_fall_back_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "flask_billing"
 #: where a part of a package belongs elsewhere. Parts import from their own layer and below.
 LAYERS: t.Final = (
     {
-        "errors", "signals", "config", "clock", "money", "coupons",
+        "errors", "signals", "config", "config_rules", "clock", "money", "coupons",
         "catalog", "catalog_file", "catalog_rules", "catalog_schema",
     },
     {"models", "outbox", "state", "database", "prepared", "owners"},
