@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, pool
 from sqlalchemy.dialects import postgresql, sqlite
 
+from . import prepared
 from .errors import HostSessionBusyError
 from .state import BillingState, state
 
@@ -192,7 +193,7 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
     @event.listens_for(built, "begin")
     def begin(connection: sa.Connection) -> None:
         reads = connection.get_execution_options().get("billing_reads", False)
-        connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+        prepared.begin(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _holds_transaction(session: Session) -> bool:

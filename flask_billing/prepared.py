@@ -10,10 +10,11 @@ SQLAlchemy's, and where somebody listens to the engine's statements, they pass b
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIModule
+from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
 
 Values = c.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -60,21 +61,13 @@ class Prepared:
         return changed
 
     def _run(self, connection: sa.Connection, values: Values) -> t.Any:
-        parameters = self._bound(values)
-
         if _is_watched(connection):
-            found = connection.exec_driver_sql(self._sql, parameters)
+            found = connection.exec_driver_sql(self._sql, self._bound(values))
             return found.all() if self._names else found.rowcount
 
-        cursor = connection.connection.cursor()
-
-        try:
-            cursor.execute(self._sql, parameters)
+        with _cursor(connection, self._sql) as cursor:
+            cursor.execute(self._sql, self._bound(values))
             return cursor.fetchall() if self._names else cursor.rowcount
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(error, connection, self._sql) from error
-        finally:
-            cursor.close()
 
     def _bound(self, values: Values) -> dict[str, t.Any] | tuple[t.Any, ...]:
         bound = {**self._constants, **values}
@@ -83,6 +76,25 @@ class Prepared:
             bound[name] = binder(bound[name])
 
         return bound if self._order is None else tuple([bound[name] for name in self._order])
+
+
+def begin(connection: sa.Connection, sql: str) -> None:
+    """Begin a transaction by this statement, where the driver does not."""
+    with _cursor(connection, sql) as cursor:
+        cursor.execute(sql)
+
+
+@contextlib.contextmanager
+def _cursor(connection: sa.Connection, sql: str) -> c.Iterator[DBAPICursor]:
+    """A cursor of the driver's, its errors turned into SQLAlchemy's."""
+    cursor = connection.connection.cursor()
+
+    try:
+        yield cursor
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(error, connection, sql) from error
+    finally:
+        cursor.close()
 
 
 def _is_watched(connection: sa.Connection) -> bool:

@@ -1,5 +1,6 @@
 """The declarative base: own metadata, column types, and the copy into the host's metadata."""
 
+import collections.abc as c
 import typing as t
 from datetime import UTC, datetime
 
@@ -26,15 +27,15 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
+    def bind_processor(
+        self, dialect: sa.Dialect
+    ) -> c.Callable[[datetime | None], datetime | str | None] | None:
+        """Refuse a naive time; store UTC, as text where SQLite wants it."""
+        return _as_text if dialect.name == "sqlite" else _as_utc
+
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Refuse a naive time; store UTC."""
-        if value is None:
-            return None
-
-        if value.tzinfo is None:
-            raise ValueError(f"{value!r} has no time zone. Times are timezone-aware UTC.")
-
-        return value.astimezone(UTC)
+        """The same for a literal in SQL."""
+        return _as_utc(value)
 
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """Give back an aware UTC time."""
@@ -42,6 +43,22 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
             return None
 
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _as_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+
+    if value.tzinfo is None:
+        raise ValueError(f"{value!r} has no time zone. Times are timezone-aware UTC.")
+
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _as_text(value: datetime | None) -> str | None:
+    # What SQLAlchemy's own type would write, a tenth of a delivery's work faster.
+    value = _as_utc(value)
+    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
 class Base(orm.DeclarativeBase):

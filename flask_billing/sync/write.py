@@ -187,12 +187,12 @@ class _Write:
         if before["customer_ticket"] >= ticket:
             return
 
-        written = self.connection.execute(
-            sa.update(Customer)
-            .where(Customer.id == customer_id, Customer.applied_ticket == before["customer_ticket"])
-            .values(applied_ticket=ticket, **columns.customer_values(customer))
+        values = {**columns.customer_values(customer), "applied_ticket": ticket}
+        statement = _customer_statement(self.connection.dialect, tuple(values))
+        written = statement.change(
+            self.connection, {**values, "row": customer_id, "seen": before["customer_ticket"]}
         )
-        _won(written.rowcount)
+        _won(written)
 
     def _write_invoice(
         self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
@@ -357,13 +357,13 @@ def _customer_hint(fetched: Fetched) -> int:
     return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
 
 
-def _part(before: Row, prefix: str) -> Row | None:
+def _part(before: Row, prefix: t.Literal["subscription", "invoice"]) -> Row | None:
     """The columns of one joined table; None where no row was joined."""
     if before[f"{prefix}__stripe_id"] is None:
         return None
 
-    start = f"{prefix}__"
-    return {key[len(start) :]: before[key] for key in before if key.startswith(start)}
+    names = _SUBSCRIPTION_BEFORE if prefix == "subscription" else _INVOICE_BEFORE
+    return {name: before[f"{prefix}__{name}"] for name in names}
 
 
 _SUBSCRIPTION_BEFORE: t.Final = (
@@ -396,6 +396,17 @@ def _before_statement(dialect: sa.Dialect) -> Prepared:
         .outerjoin(Invoice, Invoice.stripe_id == sa.bindparam("invoice"))
         .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
         .where(sa.or_(linked, hinted, owner))
+    )
+    return Prepared(statement, dialect)
+
+
+@functools.lru_cache(maxsize=64)
+def _customer_statement(dialect: sa.Dialect, names: tuple[str, ...]) -> Prepared:
+    seen = Customer.applied_ticket == sa.bindparam("seen")
+    statement = (
+        sa.update(Customer)
+        .where(Customer.id == sa.bindparam("row"), seen)
+        .values({name: sa.bindparam(name) for name in names})
     )
     return Prepared(statement, dialect)
 
