@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, request, session, url_for
+from flask import Blueprint, request, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, UnprocessableEntity
 
@@ -31,6 +31,9 @@ def create() -> ResponseReturnValue:
 
     if not visitor.can_manage:
         raise Forbidden
+
+    # A wrong one has to fail before the customer pays, and not when they come back.
+    redirects.configured_url("BILLING_CHECKOUT_DONE_ENDPOINT")
 
     started = checkouts.start(
         visitor.customer,
@@ -143,12 +146,10 @@ def _announce_once(result: checkouts.Result, visitor: Visitor) -> None:
 
 def _host_page(result: checkouts.Result) -> str | None:
     """The host's page to land on after a checkout that is done, if it named one."""
-    endpoint: str | None = current_app.config["BILLING_CHECKOUT_DONE_ENDPOINT"]
-
-    if endpoint is None or result.state not in ("active", "trialing"):
+    if result.state not in ("active", "trialing"):
         return None
 
-    return url_for(endpoint)
+    return redirects.configured_url("BILLING_CHECKOUT_DONE_ENDPOINT")
 
 
 def _continue_url(result: checkouts.Result) -> str | None:

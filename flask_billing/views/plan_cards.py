@@ -11,7 +11,7 @@ from flask import current_app, url_for
 from ..catalog import Feature, Interval, Plan
 from ..state import state
 from ..translation import ngettext
-from . import limit_lines, price_tags
+from . import limit_lines, price_tags, redirects
 from .price_tags import PriceTag
 from .visitor import Visitor
 
@@ -95,12 +95,12 @@ def _scenario(plan: Plan, visitor: Visitor | None, has_price: bool) -> tuple[Sce
         return "contact", plan.contact
 
     if plan.is_free:
-        login: str | None = current_app.config["BILLING_LOGIN_ENDPOINT"]
+        if visitor is not None:
+            return "included", None
 
-        if visitor is None and login is not None:
-            return "join", url_for(login, next=url_for("billing.overview"))
-
-        return "included", None
+        overview = url_for("billing.overview")
+        login = redirects.configured_url("BILLING_LOGIN_ENDPOINT", next=overview)
+        return ("included", None) if login is None else ("join", login)
 
     if not has_price:
         return "unavailable", None

@@ -6,7 +6,9 @@ import typing as t
 from urllib.parse import SplitResult, urlsplit
 
 from flask import current_app, request, url_for
+from werkzeug.routing import BuildError
 
+from ..errors import ConfigError
 from ..state import state
 
 STRIPE_HOSTS: t.Final = frozenset(
@@ -79,6 +81,25 @@ def external_url(endpoint: str, **values: object) -> str:
     base = base.rstrip("/")
     mounted = urlsplit(base).path
     return base + (path.removeprefix(mounted) if mounted else path)
+
+
+def configured_url(key: str, **values: object) -> str | None:
+    """The path of the host's endpoint that a setting names; None where it names none.
+
+    :raises ConfigError: for an endpoint the app does not have, or that needs more arguments.
+    """
+    endpoint: str | None = current_app.config[key]
+
+    if endpoint is None:
+        return None
+
+    try:
+        return url_for(endpoint, **values)  # type: ignore[arg-type]
+    except BuildError as error:
+        raise ConfigError(
+            f"{key} is {endpoint!r}, and no address could be made of it: {error}. Set it to the "
+            "endpoint of a view that needs no arguments, with its blueprint, as 'auth.login'."
+        ) from error
 
 
 def _split(url: str) -> SplitResult | None:

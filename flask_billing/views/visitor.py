@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from flask import current_app, g, request, url_for
+from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import negotiation
@@ -15,7 +15,7 @@ from ..errors import NotSignedInError
 from ..models import ENDED, Customer, Subscription
 from ..state import state
 from . import fragments
-from .redirects import is_local_path
+from .redirects import configured_url, is_local_path
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,10 +80,10 @@ def ask_to_sign_in(error: NotSignedInError | None = None) -> ResponseReturnValue
 
 def sign_in_and_return(path: str) -> ResponseReturnValue:
     """Send people to the host's sign-in page, which finds ``path`` in ``?next=``."""
-    endpoint: str | None = current_app.config["BILLING_LOGIN_ENDPOINT"]
+    sign_in = configured_url("BILLING_LOGIN_ENDPOINT", next=path)
 
-    if endpoint is not None:
-        return fragments.go(url_for(endpoint, next=path))
+    if sign_in is not None:
+        return fragments.go(sign_in)
 
     return fragments.show("billing/signed_out.html", "billing/_signed_out.html", status=401)
 

@@ -6,9 +6,12 @@ import collections.abc as c
 
 import pytest
 
+from flask_billing.errors import ConfigError
+from flask_billing.models import Checkout
 from flask_billing.views.redirects import external_url, is_allowed, is_local_path
 
 from ..host import Host
+from .person import Person
 
 MakeApp = c.Callable[..., Host]
 
@@ -92,3 +95,21 @@ def test_a_base_url_with_a_path_is_not_doubled(make_app: MakeApp) -> None:
 
     with host.app.test_request_context(environ_overrides={"SCRIPT_NAME": "/app"}):
         assert external_url("billing.plans") == "https://example.com/app/billing/plans"
+
+
+def test_a_landing_page_that_is_not_there_fails_before_anybody_pays(make_app: MakeApp) -> None:
+    host = make_app(BILLING_CHECKOUT_DONE_ENDPOINT="dashbord")
+
+    with pytest.raises(ConfigError, match=r"BILLING_CHECKOUT_DONE_ENDPOINT is 'dashbord'"):
+        Person(host).choose("starter")
+
+    assert host.rows(Checkout) == []
+    assert host.sandbox.requests == []
+
+
+@pytest.mark.parametrize("path", ["/billing/", "/billing/plans"])
+def test_a_sign_in_page_that_is_not_there_is_named(make_app: MakeApp, path: str) -> None:
+    host = make_app(BILLING_LOGIN_ENDPOINT="auth.login")
+
+    with pytest.raises(ConfigError, match=r"BILLING_LOGIN_ENDPOINT is 'auth\.login'"):
+        Person(host, None).open(path)
