@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import datetime as dt
 import typing as t
 
-from ..host import Host
+from ..host import CATALOGS, Host
 from .person import Person
 
 
@@ -25,6 +27,62 @@ def test_usage_as_json(host: Host) -> None:
     assert tokens["overage_rate"] is None
     assert found["meters"][1]["has_reset"] is True
     assert found["meters"][1]["resets_at"].endswith("+00:00")
+
+
+def test_the_fields_are_the_documented_ones(make_app: c.Callable[..., Host]) -> None:
+    """Other programs read them, so none may vanish or change its name."""
+    host = make_app(catalog=CATALOGS / "runs.toml")
+    person = Person(host)
+    person.buy("max")
+    usage = _json(person.client.get("/billing/api/usage"))
+    tokens = usage["meters"][0]
+    resets_at = dt.datetime.fromisoformat(tokens.pop("resets_at"))
+
+    assert tokens == {
+        "meter": "tokens",
+        "name": "Tokens",
+        "unit": "token",
+        "plan": {"key": "max", "name": "Max"},
+        "window": "billing_period",
+        "used": 0,
+        "limit": 10_000_000,
+        "remaining": 10_000_000,
+        "unlimited": False,
+        "has_reset": True,
+        "level": "ok",
+        "overage_rate": 200,
+    }
+    subscription = _json(person.client.get("/billing/api/subscription"))
+    ends = dt.datetime.fromisoformat(subscription.pop("current_period_end"))
+    starts = dt.datetime.fromisoformat(subscription.pop("current_period_start"))
+
+    assert starts < ends == resets_at
+    assert dt.datetime.fromisoformat(subscription.pop("started_at")) == starts
+    assert subscription == {
+        "plan": {"key": "max", "name": "Max"},
+        "allowed": True,
+        "reason": "active",
+        "until": None,
+        "status": "active",
+        "interval": "month",
+        "quantity": 1,
+        "unit_amount": 49_900,
+        "currency": "usd",
+        "ended_at": None,
+        "trial_end": None,
+        "cancel_at": None,
+    }
+
+
+def test_what_is_unlimited_has_neither_limit_nor_rest(make_app: c.Callable[..., Host]) -> None:
+    host = make_app(catalog=CATALOGS / "single.toml")
+    person = Person(host)
+    nothing = _json(person.client.get("/billing/api/usage"))
+    assert (nothing["plan"], nothing["meters"][0]["limit"]) == (None, 0)
+
+    person.buy("membership")
+    [reports] = _json(person.client.get("/billing/api/usage"))["meters"]
+    assert (reports["limit"], reports["remaining"], reports["unlimited"]) == (None, None, True)
 
 
 def test_the_subscription_as_json(host: Host) -> None:

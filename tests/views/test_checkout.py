@@ -213,7 +213,15 @@ def test_a_choice_made_before_signing_in_survives_it(make_app: MakeApp) -> None:
 
 
 @pytest.mark.parametrize(
-    "wish", ["plan=free&interval=month", "plan=pro", "plan=x&interval=year", ""]
+    "wish",
+    [
+        "plan=free&interval=month",
+        "plan=legacy&interval=month",
+        "plan=pro&interval=week",
+        "plan=pro",
+        "plan=x&interval=year",
+        "",
+    ],
 )
 def test_a_choice_that_is_not_for_sale_is_not_found(host: Host, wish: str) -> None:
     assert Person(host, None).open(f"/billing/checkout/start?{wish}").status_code == 404
@@ -230,6 +238,23 @@ def test_the_hosts_own_page_can_be_where_it_ends(make_app: MakeApp) -> None:
     person = Person(host)
 
     assert person.buy("starter").headers["Location"] == "/"
+    assert "You're on Starter." in words(person.open("/billing/"))
+    assert "You're on Starter." not in words(person.open("/billing/"))
+
+
+def test_the_hosts_own_page_is_where_late_news_lead_too(make_app: MakeApp) -> None:
+    host = make_app(BILLING_CHECKOUT_DONE_ENDPOINT="index")
+    person = Person(host)
+    host.sandbox.webhooks.hold()
+    address = person.pay()
+
+    with host.sandbox.outage():
+        assert person.open(address).headers["Location"] == "/billing/checkout/done"
+        waiting = person.open("/billing/checkout/done")
+        assert "We're updating your plan" in words(waiting)
+
+    landed = person.open(_polled(waiting.text), htmx=True)
+    assert (landed.status_code, landed.headers["HX-Redirect"]) == (204, "/")
     assert "You're on Starter." in words(person.open("/billing/"))
     assert "You're on Starter." not in words(person.open("/billing/"))
 
