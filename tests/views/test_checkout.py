@@ -114,6 +114,15 @@ def test_somebody_elses_session_is_nobodys_business(host: Host, person: Person) 
     )
 
 
+@pytest.mark.parametrize("session_id", ["", "cs_test_x", "%00", "%ff", "{CHECKOUT_SESSION_ID}"])
+def test_an_address_that_names_no_session_is_not_found(any_host: Host, session_id: str) -> None:
+    person = Person(any_host)
+
+    for path in ("success", "status"):
+        answer = person.open(f"/billing/checkout/{path}?session_id={session_id}")
+        assert answer.status_code == 404
+
+
 def test_leaving_checkout_says_that_nothing_was_charged(person: Person) -> None:
     person.choose("starter")
     left = person.open("/billing/checkout/cancelled")
