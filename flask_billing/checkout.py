@@ -101,17 +101,17 @@ def start(
     refuse_busy_session(checkout_session.ACTION)
     refuse_second_subscription(customer.id)
     wish = _wish(customer, plan, interval, quantity, success_url, cancel_url)
-    stripe_customer = ensure_stripe_customer(customer, checkout_session.ACTION)
+    ensure_stripe_customer(customer, checkout_session.ACTION)
 
     while True:
         row = _reserve(customer.id, wish)
 
         if not wish.matches(row) or row.expires_at - clock.now() < MARGIN:
-            checkout_session.expire(row, stripe_customer)
+            checkout_session.expire(row, customer)
             continue
 
         if row.url is None:
-            row = checkout_session.create(row, stripe_customer)
+            row = checkout_session.create(row, customer)
 
         if row.state == "open":  # and not given up by another tab meanwhile
             return row

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from . import clock, outbox, sync
 from .database import committed
 from .errors import StripeNotFoundError, StripeRejectedError, StripeUnreachableError
-from .models import Checkout
+from .models import Checkout, Customer
+from .row_marks import customer_metadata, idempotency_key
 from .state import state
 from .stripe_gateway import StripeObject, gateway
 
@@ -19,13 +20,13 @@ REPLAYED_FROM: t.Final = dt.timedelta(minutes=10)
 ACTION: t.Final = "Starting a checkout"
 
 
-def create(row: Checkout, stripe_customer: str) -> Checkout:
-    """Ask Stripe for the session. The request is made of the row alone, so a repeat is equal."""
+def create(row: Checkout, customer: Customer) -> Checkout:
+    """Ask Stripe for the session. The request is made of rows alone, so a repeat is equal."""
     try:
         session = gateway().post(
             "/v1/checkout/sessions",
-            _session_params(row, stripe_customer),
-            idempotency_key=f"fb:checkout:{row.id}:{row.attempt}",
+            _session_params(row, customer),
+            idempotency_key=idempotency_key(row, "checkout", row.attempt),
         )
     except StripeRejectedError:
         close(row.id, "failed")
@@ -44,7 +45,7 @@ def create(row: Checkout, stripe_customer: str) -> Checkout:
     return fresh(row.id)
 
 
-def expire(row: Checkout, stripe_customer: str) -> None:
+def expire(row: Checkout, customer: Customer) -> None:
     """Expire an open session at Stripe, so that it can no longer be paid.
 
     One that was paid in another tab is written, with the subscription it brought.
@@ -52,7 +53,7 @@ def expire(row: Checkout, stripe_customer: str) -> None:
     if row.session_id is None:
         # A crash may have left a session that we do not know; the same key finds it.
         try:
-            row = create(row, stripe_customer)
+            row = create(row, customer)
         except StripeRejectedError:
             return  # there is none, and the row is closed
 
@@ -116,8 +117,8 @@ def _leave_replayed_answer(row: Checkout, error: StripeUnreachableError) -> None
         )
 
 
-def _session_params(row: Checkout, stripe_customer: str) -> dict[str, object]:
-    metadata = {"billing_customer": str(row.customer_id), "billing_checkout": str(row.id)}
+def _session_params(row: Checkout, customer: Customer) -> dict[str, object]:
+    metadata = {**customer_metadata(customer), "billing_checkout": str(row.id)}
     subscription: dict[str, object] = {"metadata": metadata}
 
     if row.trial_days:
@@ -125,7 +126,7 @@ def _session_params(row: Checkout, stripe_customer: str) -> dict[str, object]:
 
     params: dict[str, object] = {
         "mode": "subscription",
-        "customer": stripe_customer,
+        "customer": customer.stripe_id,
         "client_reference_id": str(row.customer_id),
         "line_items": [{"price": row.price, "quantity": row.quantity}],
         "success_url": row.success_url,

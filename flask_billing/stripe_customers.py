@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from .database import committed, refuse_busy_session
 from .models import Customer
+from .row_marks import customer_metadata, idempotency_key
 from .state import state
 from .stripe_gateway import gateway
 
@@ -21,7 +22,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
 
     refuse_busy_session(action)
     # A customer deleted at Stripe was unlinked under a ticket, so the next one has another key.
-    key = f"fb:customer:{customer.id}:{customer.applied_ticket + 1}"
+    key = idempotency_key(customer, "customer", customer.applied_ticket + 1)
     created = gateway().post("/v1/customers", _params(customer), idempotency_key=key)
 
     with committed(action) as connection:
@@ -39,7 +40,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
 def _params(customer: Customer) -> dict[str, object]:
     params: dict[str, object] = {
         "metadata": {
-            "billing_customer": str(customer.id),
+            **customer_metadata(customer),
             "owner_type": customer.owner_type,
             "owner_id": customer.owner_id,
         }

@@ -20,7 +20,10 @@ LAYERS: t.Final = (
         "catalog", "catalog_file", "catalog_rules", "catalog_schema",
     },
     {"models", "outbox", "state", "database", "prepared", "owners"},
-    {"stripe_gateway", "stripe_objects", "decline_reasons", "translation", "negotiation"},
+    {
+        "stripe_gateway", "stripe_objects", "row_marks", "decline_reasons", "translation",
+        "negotiation",
+    },
     {"sync", "access", "metering", "customers"},
     {
         "checkout", "checkout_session", "subscriptions", "retention", "payment_methods", "invoices",

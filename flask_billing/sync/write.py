@@ -18,6 +18,7 @@ from ..database import insert_for, transaction
 from ..errors import BillingError, UnlinkedCustomerError
 from ..models import ENDED, Checkout, Customer, Invoice, PaymentMethod, Subscription
 from ..prepared import Prepared
+from ..row_marks import CUSTOMER, is_foreign
 from . import columns, transitions
 from .fetch import Fetched
 from .plans import terms_of
@@ -69,8 +70,7 @@ class _Write:
 
     def run(self, extra: Extra | None) -> list[outbox.Written]:
         """Write everything that was fetched."""
-        before = self._before(hint=_customer_hint(self.fetched))
-        before = before or self._before(owner=self._known_owner())
+        before = self._hinted() or self._before(owner=self._known_owner())
 
         if before is None:
             if not _is_gone(self.fetched):
@@ -105,6 +105,17 @@ class _Write:
     ) -> stripe_objects.StripeObject | None:
         found = self.fetched.get(kind)
         return found if found is not None and found["id"] in self.tickets else None
+
+    def _hinted(self) -> Row | None:
+        """The rows of the linked customer, else of the one that metadata points to."""
+        before = self._before(hint=_customer_hint(self.fetched))
+
+        if before is None or before["customer_stripe_id"] is not None:
+            return before
+
+        created_at = before["customer_created_at"]
+        foreign = any(is_foreign(found, created_at) for found in _metadata(self.fetched))
+        return None if foreign else before
 
     def _before(self, *, hint: int = 0, owner: int = 0) -> Row | None:
         """The rows as they are: of the linked customer, else of the one pointed to.
@@ -347,14 +358,18 @@ def _is_gone(fetched: Fetched) -> bool:
 def _customer_hint(fetched: Fetched) -> int:
     """Our customer id as we wrote it on Stripe's side; 0 where it is not there."""
     session = fetched.get("session") or {}
-    holders = (session, fetched.get("subscription") or {}, fetched.get("customer") or {})
-    hints = [(holder.get("metadata") or {}).get("billing_customer") for holder in holders]
+    hints = [found.get(CUSTOMER) for found in _metadata(fetched)]
 
     if session.get("mode") == "subscription":  # a host's own sales may carry its own ids here
         hints.append(session.get("client_reference_id"))
 
     found = next((hint for hint in hints if hint), "")
     return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
+
+
+def _metadata(fetched: Fetched) -> list[stripe_objects.StripeObject]:
+    holders = (fetched.get("session"), fetched.get("subscription"), fetched.get("customer"))
+    return [(holder or {}).get("metadata") or {} for holder in holders]
 
 
 def _part(before: Row, prefix: t.Literal["subscription", "invoice"]) -> Row | None:
@@ -386,6 +401,7 @@ def _before_statement(dialect: sa.Dialect) -> Prepared:
         sa.select(
             Customer.id.label("customer_id"),
             Customer.stripe_id.label("customer_stripe_id"),
+            Customer.created_at.label("customer_created_at"),
             Customer.applied_ticket.label("customer_ticket"),
             PaymentMethod.applied_ticket.label("payment_method_ticket"),
             *subscription,

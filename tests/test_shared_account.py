@@ -1,0 +1,90 @@
+"""Several apps, or one app's database made anew, on one Stripe account."""
+
+from __future__ import annotations
+
+import collections.abc as c
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from flask_billing import Customer, Owner
+from flask_billing.models import Checkout, Subscription
+from flask_billing.sandbox import Sandbox
+
+from .host import Host
+from .stripe_double import CannedHost, canned_host, event
+from .views.person import Person
+from .webhooks.stories import inbox, made, rows
+
+MakeApp = c.Callable[..., Host]
+
+
+@pytest.fixture
+def sandbox() -> Sandbox:
+    """The account that is shared."""
+    return Sandbox()
+
+
+def test_a_database_made_anew_sells_on_the_same_account(
+    make_app: MakeApp, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    """Stripe remembers idempotency keys for a day, and rows are numbered from 1 again."""
+    first = make_app(f"sqlite:///{tmp_path / 'first.sqlite'}", sandbox=sandbox)
+    assert Person(first, "ada").choose("starter").status_code == 303
+    sandbox.clock.advance(minutes=5)
+
+    second = make_app(f"sqlite:///{tmp_path / 'second.sqlite'}", sandbox=sandbox)
+
+    assert Person(second, "bob").choose("pro").status_code == 303
+    assert first.rows(Customer)[0].stripe_id != second.rows(Customer)[0].stripe_id
+    assert first.rows(Checkout)[0].session_id != second.rows(Checkout)[0].session_id
+
+
+@pytest.fixture
+def other_app(tmp_path: Path) -> c.Iterator[CannedHost]:
+    """An app whose endpoint hears of all that happens on the account."""
+    host = canned_host(f"sqlite:///{tmp_path / 'other.sqlite'}")
+    yield host
+    host.close()
+
+
+def test_a_purchase_in_another_app_is_nobodys_here(other_app: CannedHost) -> None:
+    """The other app's customer 1 is not ours, nor is what they bought."""
+    with other_app.app.app_context():
+        ours = other_app.billing.customer_for(Owner("user", "ada")).id
+
+    theirs = {"billing_customer": str(ours), "billing_customer_since": "20260101T000000.000000Z"}
+    bought = made("subscription", metadata=theirs)
+    session = made("session", metadata=theirs, client_reference_id=str(ours))
+    other_app.stripe.put(bought, session)
+
+    for told in (
+        event("customer.subscription.created", bought),
+        event("checkout.session.completed", session),
+    ):
+        assert other_app.deliver(told).status_code == 500
+        assert inbox(other_app)[told["id"]] == "failed"
+
+    assert [row.stripe_id for row in rows(other_app, Customer)] == [None]
+    assert list(rows(other_app, Subscription)) == []
+
+
+def test_a_database_brought_back_finds_its_customers_again(host: Host) -> None:
+    """The link is younger than the backup; what was bought since says whose it is."""
+    person = Person(host, "ada")
+    person.buy("starter")
+    host.sandbox.webhooks.deliver()
+
+    with host.app.app_context():
+        for table in (Checkout, Subscription):
+            host.db.session.execute(sa.delete(table))
+        host.db.session.execute(sa.update(Customer).values(stripe_id=None))
+        host.db.session.commit()
+
+    [subscription] = host.sandbox.client().v1.subscriptions.list().data
+    host.sandbox.client().v1.subscriptions.update(subscription.id, {"description": "Renamed"})
+    host.sandbox.webhooks.deliver()
+
+    assert host.rows(Customer)[0].stripe_id == subscription.customer
+    assert [row.stripe_id for row in host.rows(Subscription)] == [subscription.id]
