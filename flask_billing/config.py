@@ -136,6 +136,18 @@ def is_live(app: Flask) -> bool:
     return key.startswith(("sk_live_", "rk_live_"))
 
 
+def refuse_live_sandbox(app: Flask) -> None:
+    """Keep plans that nobody pays for out of an app that sells.
+
+    :raises ConfigError: where the configured key is a live one.
+    """
+    if is_live(app):
+        raise ConfigError(
+            "BILLING_SANDBOX is on, or a sandbox is connected, while BILLING_STRIPE_SECRET_KEY is "
+            "a live key. Leave the sandbox out in production, or use a test key."
+        )
+
+
 def _unknown_key(key: str) -> str:
     import difflib
 
@@ -216,10 +228,7 @@ def _check_keys(app: Flask) -> None:
         return
 
     if app.config["BILLING_SANDBOX"]:
-        raise ConfigError(
-            "BILLING_SANDBOX is on while BILLING_STRIPE_SECRET_KEY is a live key. Turn the "
-            "sandbox off in production, or use a test key."
-        )
+        refuse_live_sandbox(app)
 
     if not app.config["BILLING_BASE_URL"]:
         raise ConfigError(

@@ -8,7 +8,7 @@ import typing as t
 
 from flask import Flask, current_app
 
-from . import clock
+from . import clock, config
 from .catalog import Catalog
 from .errors import NotInitialisedError
 
@@ -83,7 +83,11 @@ class BillingState:
         :param http_client: makes the HTTP client the SDK uses.
         :param webhook_secret: added to the secrets that deliveries may be signed with.
         :param now: source of business time; None keeps the wall clock.
+        :raises ConfigError: for a sandbox where the configured key is a live one.
         """
+        if sandbox is not None:
+            config.refuse_live_sandbox(self.app)
+
         secrets: tuple[str, ...] = self.app.config["BILLING_STRIPE_WEBHOOK_SECRETS"]
 
         if webhook_secret is not None:

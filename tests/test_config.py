@@ -15,6 +15,7 @@ from sqlalchemy.orm import DeclarativeBase
 from flask_billing import Billing, Owner, current_customer
 from flask_billing.config import DEFAULTS, ENVIRONMENT
 from flask_billing.errors import ConfigError, NotInitialisedError
+from flask_billing.sandbox import Sandbox
 from flask_billing.state import state
 from flask_billing.stripe_gateway import gateway
 
@@ -143,7 +144,7 @@ def test_a_live_key_needs_a_base_url() -> None:
 
 @pytest.mark.parametrize("key", ["sk_live_1", "rk_live_1"])
 def test_a_live_key_and_the_sandbox_are_refused_together(key: str) -> None:
-    with pytest.raises(ConfigError, match="BILLING_SANDBOX is on while"):
+    with pytest.raises(ConfigError, match=r"BILLING_SANDBOX is on.* is a live key"):
         configured(
             BILLING_SANDBOX=True,
             BILLING_STRIPE_SECRET_KEY=key,
@@ -151,12 +152,25 @@ def test_a_live_key_and_the_sandbox_are_refused_together(key: str) -> None:
         )
 
 
+def test_a_sandbox_is_not_connected_to_an_app_with_a_live_key() -> None:
+    app = configured(
+        BILLING_STRIPE_SECRET_KEY="sk_live_1", BILLING_BASE_URL="https://app.example.com"
+    )
+    sandbox = Sandbox()
+
+    with pytest.raises(ConfigError, match=r"a sandbox is connected.* is a live key"):
+        sandbox.connect(app)
+
+    assert app.extensions["billing"].stripe.api_key == "sk_live_1"
+    sandbox.close()
+
+
 def test_a_live_key_of_the_environment_and_the_sandbox_are_refused_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_live_1")
 
-    with pytest.raises(ConfigError, match="BILLING_SANDBOX is on while"):
+    with pytest.raises(ConfigError, match=r"BILLING_SANDBOX is on.* is a live key"):
         configured(BILLING_SANDBOX=True, BILLING_BASE_URL="https://app.example.com")
 
 
