@@ -7,11 +7,10 @@ import typing as t
 import sqlalchemy as sa
 from flask import has_request_context
 
-from ..database import has_own_connection
 from ..errors import ConfigError, NotSignedInError
 from ..owners import as_owner
 from ..state import BillingState
-from .store import StoreDownError
+from .store import StoreDownError, joins_session
 
 #: Owners one process remembers. Their customer never changes.
 _MOST_OWNERS: t.Final = 50_000
@@ -51,7 +50,7 @@ def current_customer_id(current: BillingState) -> int:
         except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
             raise StoreDownError(type(error).__name__) from error
 
-        if has_own_connection():  # else the host may roll the customer back
+        if not joins_session(current):  # else the host may roll the customer back
             known[owner.type, owner.id] = found
 
     return found

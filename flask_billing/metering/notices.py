@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from .. import clock, database, outbox
 from ..models import UsageNotice
 from ..state import BillingState
+from . import store
 from .sheets import Slot, Slots
 
 #: Refusals one process remembers to have announced.
@@ -74,7 +75,7 @@ def announce_refusal(
     """Announce ``quota.exceeded``, once per period and limit."""
     key = refusal_key(customer_id, slot)
 
-    if database.has_own_connection():  # else the host may roll the announcement back
+    if not store.joins_session(current):  # else the host may roll the announcement back
         remembered: set[str] = current.caches.setdefault("metering.refusals", set())
 
         if len(remembered) >= _MOST_REMEMBERED:

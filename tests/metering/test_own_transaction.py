@@ -7,9 +7,10 @@ import typing as t
 
 import pytest
 import sqlalchemy as sa
+from flask import session
 
 from flask_billing import metering
-from flask_billing.models import UsageCounter, UsageEvent, UsageNotice
+from flask_billing.models import Outbox, UsageCounter, UsageEvent, UsageNotice
 
 from ..host import Host
 
@@ -144,3 +145,48 @@ def test_a_metered_view_works_on_a_database_in_memory(make_app: c.Callable[..., 
     statuses = [client.post("/generate").status_code for _ in range(4)]
 
     assert statuses == [200, 200, 200, 429]
+
+
+def test_a_customer_that_was_rolled_back_leaves_nobodys_number_behind(
+    make_app: c.Callable[..., Host],
+) -> None:
+    """SQLite gives the number to the next customer, who must not pay for the first one's use."""
+    host = make_app(catalog=CATALOG)
+
+    with host.app.test_request_context():
+        notes = Notes(host)
+        session["user"] = "ada"
+        notes.write("a sign-up that fails")
+        host.billing.consume("tokens", 10)
+        host.db.session.rollback()
+
+    with host.app.app_context():
+        bob = host.customer("bob").id
+
+    with host.app.test_request_context():
+        session["user"] = "ada"
+        host.billing.consume("tokens", 20)
+
+    assert {row.customer_id: row.used for row in host.rows(UsageCounter)}.get(bob) is None
+    assert tokens(host) == 20
+
+
+def test_a_refusal_that_was_rolled_back_is_announced_the_next_time(
+    make_app: c.Callable[..., Host],
+) -> None:
+    host = make_app(catalog=CATALOG)
+
+    with host.app.app_context():
+        notes, customer = Notes(host), host.customer()
+        metering.consume("tokens", 100, customer=customer)
+        notes.write("dropped")
+
+        with pytest.raises(metering.QuotaExceeded):
+            metering.consume("tokens", 1, customer=customer)
+
+        host.db.session.rollback()
+
+        with pytest.raises(metering.QuotaExceeded):
+            metering.consume("tokens", 1, customer=host.customer())
+
+    assert len(host.rows(Outbox, name="quota.exceeded")) == 1
