@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
+import random
+import time
 import typing as t
 
 import sqlalchemy as sa
@@ -31,7 +33,7 @@ Synced = type[Invoice] | type[Subscription] | type[PaymentMethod]
 Extra = c.Callable[[sa.Connection, int | None], list[dict[str, object]]]
 
 #: Races with other processes that one write may lose before it gives up.
-MAX_RACES = 5
+MAX_RACES = 15
 
 
 class _OvertakenError(BillingError):
@@ -46,12 +48,13 @@ def write(fetched: Fetched, tickets: Tickets, extra: Extra | None = None) -> lis
     :returns: the outbox rows written; dispatch them after this returns.
     :raises UnlinkedCustomerError: where no customer here is linked to the Stripe customer.
     """
-    for _ in range(MAX_RACES):
+    for race in range(MAX_RACES):
         try:
             with transaction() as connection:
                 return _Write(connection, fetched, tickets).run(extra)
         except _OvertakenError:
-            continue
+            # So that many duplicates at once do not keep meeting.
+            time.sleep(random.uniform(0, 0.001 * 2 ** min(race, 5)))  # noqa: S311
 
     raise BillingError(
         "Other processes kept changing the same billing rows. Nothing was charged or lost; "

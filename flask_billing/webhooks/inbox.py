@@ -17,7 +17,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
-from ..database import insert_for, transaction
+from ..database import has_own_connection, insert_for, transaction
 from ..errors import BillingError, StripeNotFoundError
 from ..models import Customer, WebhookEvent
 from ..prepared import Prepared, Row
@@ -118,7 +118,8 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
 def _store(connection: sa.Connection, event: Event, body: bytes, *, known: bool) -> Row:
     now = clock.wall()
     deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
-    [row] = _store_statement(connection.dialect).rows(
+    followed = known and not deferred and has_own_connection()
+    [row] = _store_statement(connection.dialect, followed=followed).rows(
         connection,
         {
             "stripe_id": event["id"],
@@ -206,7 +207,13 @@ def _close(
     """
     statement = _close_statement(connection.dialect, handling.kind, len(tickets))
     objects = {f"object_{index}": object_id for index, object_id in enumerate(tickets)}
-    statement.change(connection, {"event_id": event_id, "now": clock.wall(), **objects})
+    closed = statement.rows(connection, {"event_id": event_id, "now": clock.wall(), **objects})
+
+    if not any(row["id"] == event_id for row in closed):
+        raise BillingError(
+            "The event is no longer in the inbox, so its tickets mean nothing. Nothing was "
+            "changed; Stripe delivers it again."
+        )
 
 
 def _give_up(connection: sa.Connection, event_id: int, outcome: str, error: str | None) -> None:
@@ -247,7 +254,7 @@ def _object_id(event: Event) -> str | None:
 
 
 @functools.lru_cache(maxsize=16)
-def _store_statement(dialect: sa.Dialect) -> Prepared:
+def _store_statement(dialect: sa.Dialect, *, followed: bool) -> Prepared:
     names = (
         "stripe_id", "type", "object_id", "state", "payload", "received_at", "next_attempt_at",
     )  # fmt: skip
@@ -259,6 +266,14 @@ def _store_statement(dialect: sa.Dialect) -> Prepared:
         )
         .returning(WebhookEvent.id, WebhookEvent.state, WebhookEvent.deliveries)
     )
+
+    if followed and dialect.name == "postgresql":
+        # Stripe is answered after a second commit, which waits for the disk and takes this one
+        # with it, as the log is written in order. Should the server crash before, the event's
+        # row is gone and that commit never comes: see _close.
+        waiting = sa.func.set_config("synchronous_commit", "off", sa.true())
+        statement = statement.returning(waiting.label("synchronous_commit"))
+
     return Prepared(statement, dialect)
 
 
@@ -284,6 +299,7 @@ def _close_statement(dialect: sa.Dialect, kind: sync.Kind | None, objects: int) 
             error=sa.null(),
             next_attempt_at=sa.null(),
         )
+        .returning(WebhookEvent.id)
     )
     return Prepared(statement, dialect)
 
