@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import collections.abc as c
+import logging
 import typing as t
 
 from ..models import ENDED
 from ..outbox import mail_row, signal_row
+
+log = logging.getLogger("flask_billing.sync")
 
 Row = c.Mapping[str, t.Any]
 OutboxRow = dict[str, object]
@@ -70,6 +73,12 @@ def _subscription_names(before: Row | None, after: Row) -> c.Iterator[str]:
         yield "subscription.activated"
 
     if after["plan"] is None and (before is None or before["price"] != after["price"]):
+        log.warning(
+            "Subscription %s is at price %s, which the catalog does not know. The customer keeps "
+            "the last plan known. Name the price as a 'former' one of its plan in the catalog.",
+            after["stripe_id"],
+            after["price"],
+        )
         yield "subscription.unknown_price"
 
     if before is None:
