@@ -110,21 +110,38 @@ def _secret(sandbox: Sandbox, receiver: str) -> str:
 
 
 class LoopbackOnly:
-    """Refuses everybody who is not on this machine."""
+    """Refuses everybody who is not on this machine, however many proxies of it they came by."""
 
     def __init__(self, app: WSGIApplication, *, allow_remote: bool = False) -> None:
         self._app = app
         self._allow_remote = allow_remote
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._allow_remote or _is_loopback(environ.get("REMOTE_ADDR", "")):
+        if self._allow_remote or all(map(_is_loopback, _addresses(environ))):
             return self._app(environ, start_response)
         start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
         return [b"The Stripe sandbox answers this machine only."]
 
 
+def _addresses(environ: WSGIEnvironment) -> list[str]:
+    """Every address that a request is said to come from.
+
+    A proxy on this machine, as of a tunnel, is near itself and brings people who are not.
+    """
+    forwarded: str | None = environ.get("HTTP_X_FORWARDED_FOR")
+    found = [
+        environ.get("REMOTE_ADDR", ""),
+        environ.get("werkzeug.proxy_fix.orig", {}).get("REMOTE_ADDR"),
+        environ.get("HTTP_X_REAL_IP"),
+        # The standard's own header has addresses in several forms, none of them a bare one.
+        environ.get("HTTP_FORWARDED"),
+        *(forwarded.split(",") if forwarded is not None else ()),
+    ]
+    return [address for address in found if address is not None]
+
+
 def _is_loopback(address: str) -> bool:
     try:
-        return ipaddress.ip_address(address).is_loopback
+        return ipaddress.ip_address(address.strip()).is_loopback
     except ValueError:
         return False

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import pytest
 from flask import Flask, request
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from flask_billing.sandbox import Sandbox, SandboxError
 
@@ -78,6 +79,37 @@ def test_the_mounted_sandbox_answers_this_machine_only(app: Flask, sandbox: Sand
         "/sandbox/stripe/v1/customers", headers={"Authorization": "Bearer sk_test_x"}
     )
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X-Forwarded-For": "203.0.113.9"},
+        {"X-Forwarded-For": "127.0.0.1, 203.0.113.9"},
+        {"X-Forwarded-For": ""},
+        {"X-Real-IP": "203.0.113.9"},
+        {"Forwarded": "for=203.0.113.9"},
+    ],
+)
+def test_a_proxy_on_this_machine_lets_nobody_in(
+    app: Flask, sandbox: Sandbox, headers: dict[str, str]
+) -> None:
+    sandbox.connect(app, mount="/sandbox/stripe")
+    browser = app.test_client()
+    assert browser.get("/sandbox/stripe/", headers=headers).status_code == 403
+    near = {"X-Forwarded-For": "127.0.0.1, ::1"}
+    assert browser.get("/sandbox/stripe/", headers=near).status_code == 200
+
+
+def test_a_forged_header_that_the_app_trusts_lets_nobody_in(app: Flask, sandbox: Sandbox) -> None:
+    sandbox.connect(app, mount="/sandbox/stripe")
+    app.wsgi_app = ProxyFix(app.wsgi_app)  # type: ignore[method-assign]
+    answer = app.test_client().get(
+        "/sandbox/stripe/",
+        environ_base={"REMOTE_ADDR": "203.0.113.9"},
+        headers={"X-Forwarded-For": "127.0.0.1"},
+    )
+    assert answer.status_code == 403
 
 
 def test_remote_visitors_must_be_allowed(app: Flask, sandbox: Sandbox) -> None:
