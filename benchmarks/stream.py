@@ -83,6 +83,8 @@ class Life:
 
         self.plan_changed = self.month % 2 == 0
 
+        names: tuple[str, ...]
+
         if self.month % 2:
             self.cancelling = not self.cancelling
             names = ("cancel_at_period_end", "cancel_at", "canceled_at", "cancellation_details")
@@ -513,7 +515,7 @@ def account_objects() -> list[Object]:
         },
         "type": "standard",
     }
-    products = [
+    products: list[Object] = [
         {
             "id": f"prod_{name}",
             "object": "product",

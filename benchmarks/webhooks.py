@@ -62,7 +62,7 @@ class Worker:
         """Deliver a stream, freshly signed; all of it must be accepted."""
         report = self.tell(deliveries=deliveries(stream))
         refused = [status for status in report["statuses"] if status != "200"]
-        assert not refused, f"{self._process.args}: {refused}"
+        assert not refused, f"{self._process.args!r}: {refused}"
         return report
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Worker:
     def _read(self) -> Report:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert line, f"{self._process.args} died"
+        assert line, f"{self._process.args!r} died"
         found: Report = json.loads(line)
         return found
 
