@@ -14,7 +14,7 @@ from .database import insert, transaction
 from .errors import StripeMisconfiguredError
 from .models import StripePrice
 from .state import state
-from .stripe_gateway import gateway
+from .stripe_gateway import StripeObject, gateway
 from .sync import plans
 
 _filling: t.Final = threading.Lock()
@@ -31,7 +31,7 @@ def stripe_price_of(plan: Plan, price: Price) -> str:
     :raises StripeError: where Stripe could not be asked.
     """
     if price.stripe_price is not None:
-        return price.stripe_price
+        return _named(plan, price, price.stripe_price)
 
     try:
         return _remembered(plan, price) or _looked_up(plan, price)
@@ -40,6 +40,36 @@ def stripe_price_of(plan: Plan, price: Price) -> str:
             raise
 
     return _filled_in(plan, price)
+
+
+def retire(stripe_id: str) -> bool:
+    """Sell at a remembered price no more, which Stripe refused. False where none was remembered."""
+    with transaction() as connection:
+        retired = connection.execute(
+            sa.update(StripePrice)
+            .where(StripePrice.stripe_id == stripe_id, StripePrice.current)
+            .values(current=False)
+        )
+        return retired.rowcount == 1
+
+
+def _named(plan: Plan, price: Price, stripe_id: str) -> str:
+    """The id the catalog names, once it is sure that Stripe charges what the pages show."""
+    known = _amount_of(stripe_id)
+
+    if known is None or price.amount not in (None, known):
+        found = gateway().get(f"/v1/prices/{stripe_id}")
+        _check(price, found)
+        _remember(plan, price, stripe_id, found.get("unit_amount"))
+
+    return stripe_id
+
+
+def _amount_of(stripe_id: str) -> int | None:
+    found: int | None = state().db.session.scalar(
+        sa.select(StripePrice.amount).where(StripePrice.stripe_id == stripe_id)
+    )
+    return found
 
 
 def _filled_in(plan: Plan, price: Price) -> str:
@@ -80,15 +110,26 @@ def _looked_up(plan: Plan, price: Price) -> str:
             "Run 'flask billing catalog push'."
         )
 
-    if price.amount not in (None, found.get("unit_amount")) or found["currency"] != price.currency:
-        raise StripeMisconfiguredError(
-            f"Stripe's price {key!r} is {found.get('unit_amount')} {found['currency']}, the "
-            f"catalog's is {price.amount} {price.currency}. Nothing was charged. "
-            "Run 'flask billing catalog push'."
-        )
-
+    _check(price, found)
     _remember(plan, price, found["id"], found.get("unit_amount"))
     return str(found["id"])
+
+
+def _check(price: Price, found: StripeObject) -> None:
+    """Make sure that a Stripe price is the one the catalog describes.
+
+    :raises StripeMisconfiguredError: where it is not; selling it would charge what no page shows.
+    """
+    amount, currency = found.get("unit_amount"), found.get("currency")
+    interval = (found.get("recurring") or {}).get("interval")
+    expected = amount if price.amount is None else price.amount
+
+    if (amount, currency, interval) != (expected, price.currency, price.interval):
+        raise StripeMisconfiguredError(
+            f"Stripe's price {found['id']} is {amount} {currency} by the {interval}, the "
+            f"catalog's is {expected} {price.currency} by the {price.interval}. Nothing was "
+            "charged. Correct the catalog, or run 'flask billing catalog push'."
+        )
 
 
 def _remember(plan: Plan, price: Price, stripe_id: str, amount: int | None) -> None:

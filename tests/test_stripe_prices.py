@@ -11,6 +11,7 @@ from flask_billing import checkout, stripe_prices
 from flask_billing.catalog import Plan, Price
 from flask_billing.catalog_push import push
 from flask_billing.errors import StripeMisconfiguredError
+from flask_billing.sandbox import Sandbox
 
 from .host import CATALOGS, Host
 
@@ -76,3 +77,45 @@ def test_a_price_that_nobody_pushed_is_not_sold(host: Host) -> None:
 
     with host.app.app_context(), pytest.raises(StripeMisconfiguredError, match="catalog push"):
         stripe_prices.stripe_price_of(*starter(host))
+
+
+def named_catalog(stripe_price: str, amount: int) -> dict[str, object]:
+    """A catalog that sells Starter at a price made at Stripe."""
+    prices = [{"interval": "month", "stripe_price": stripe_price, "amount": amount}]
+    return {"plans": {"starter": {"name": "Starter", "prices": prices}}}
+
+
+def test_a_named_price_is_checked_once_and_sold(make_app: c.Callable[..., Host]) -> None:
+    sandbox = Sandbox()
+    named = own_price(sandbox)
+    host = make_app(catalog=named_catalog(named, 4900), sandbox=sandbox)
+
+    with host.app.app_context():
+        buy_starter(host)
+        host.sandbox.forget_requests()
+        buy_starter(host)
+
+    assert f"/v1/prices/{named}" not in [request.path for request in host.sandbox.requests]
+
+
+def test_a_named_price_of_another_amount_is_not_sold(make_app: c.Callable[..., Host]) -> None:
+    sandbox = Sandbox()
+    host = make_app(catalog=named_catalog(own_price(sandbox), 3900), sandbox=sandbox)
+
+    with host.app.app_context(), pytest.raises(StripeMisconfiguredError, match="4900 usd"):
+        buy_starter(host)
+
+
+def own_price(sandbox: Sandbox) -> str:
+    """A price of $49 a month that somebody made in Stripe's dashboard."""
+    client = sandbox.client()
+    product = client.v1.products.create({"name": "Starter"})
+    price = client.v1.prices.create(
+        {
+            "product": product.id,
+            "currency": "usd",
+            "unit_amount": 4900,
+            "recurring": {"interval": "month"},
+        }
+    )
+    return price.id
