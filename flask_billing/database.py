@@ -108,6 +108,13 @@ def savepoint() -> c.Iterator[sa.Connection]:
 
 
 @contextlib.contextmanager
+def autocommit() -> c.Iterator[sa.Connection]:
+    """A connection of our own on which each statement is a transaction of its own."""
+    with engine().connect() as connection:
+        yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextlib.contextmanager
 def reading() -> c.Iterator[sa.Connection]:
     """A connection for reads alone, which takes no lock.
 

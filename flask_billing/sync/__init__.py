@@ -10,9 +10,10 @@ from .. import outbox
 from ..database import committed
 from .fetch import Fetched, Kind, fetch
 from .tickets import draw
+from .tickets import insert as ticket_insert
 from .write import Extra, write
 
-__all__ = ["Extra", "Fetched", "Kind", "draw", "fetch", "pull", "write"]
+__all__ = ["Extra", "Fetched", "Kind", "draw", "fetch", "pull", "ticket_insert", "write"]
 
 
 def pull(kind: Kind, object_id: str, *, action: str = "Reading from Stripe") -> Fetched:

@@ -6,6 +6,7 @@ import collections.abc as c
 import functools
 
 import sqlalchemy as sa
+from sqlalchemy.sql.dml import ReturningInsert
 
 from ..database import insert_for
 from ..models import SyncTicket
@@ -26,11 +27,15 @@ def draw(connection: sa.Connection, object_ids: c.Collection[str]) -> dict[str, 
 
 @functools.lru_cache(maxsize=16)
 def _statement(dialect: sa.Dialect, count: int) -> Prepared:
+    return Prepared(insert(dialect, count), dialect)
+
+
+def insert(dialect: sa.Dialect, count: int) -> ReturningInsert[str, int]:
+    """The statement that draws, with parameters ``id_0`` and on, to be part of another."""
     rows = [{"object_id": sa.bindparam(f"id_{n}"), "ticket": sa.text("1")} for n in range(count)]
-    statement = (
+    return (
         insert_for(dialect.name, SyncTicket)
         .values(rows)
         .on_conflict_do_update(index_elements=["object_id"], set_={"ticket": SyncTicket.ticket + 1})
         .returning(SyncTicket.object_id, SyncTicket.ticket)
     )
-    return Prepared(statement, dialect)

@@ -17,12 +17,13 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
-from ..database import has_own_connection, insert_for, transaction
+from ..database import transaction
 from ..errors import BillingError, StripeNotFoundError
 from ..models import Customer, WebhookEvent
-from ..prepared import Prepared, Row
+from ..prepared import Prepared
 from ..state import state
 from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
+from .storing import CLOSED, fetched_ids, keep
 from .verify import Event
 
 log = logging.getLogger("flask_billing.webhooks")
@@ -30,10 +31,6 @@ log = logging.getLogger("flask_billing.webhooks")
 #: What became of a delivery.
 Outcome = t.Literal["handled", "duplicate", "ignored", "deferred", "failed"]
 
-#: States in which nothing is left to do.
-CLOSED: t.Final = ("handled", "ignored")
-#: How long a stored event may look unprocessed before the retry takes it for a crash.
-CRASHED_AFTER: t.Final = dt.timedelta(minutes=2)
 LONGEST_DELAY: t.Final = dt.timedelta(hours=6)
 MAX_TRACEBACK: t.Final = 8000
 
@@ -47,21 +44,18 @@ def receive(event: Event, body: bytes) -> Outcome:
     handling = HANDLERS.get(event["type"])
     deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
 
-    with transaction() as connection:
-        row = _store(connection, event, body, known=handling is not None)
+    stored = keep(event, body, handling, deferred=deferred)
 
-        if row["state"] in CLOSED and (row["deliveries"] > 1 or handling is None):
-            return "duplicate" if row["deliveries"] > 1 else "ignored"
+    if stored.state in CLOSED and (stored.deliveries > 1 or handling is None):
+        return "duplicate" if stored.deliveries > 1 else "ignored"
 
-        if handling is None:
-            return "ignored"
+    if handling is None:
+        return "ignored"
 
-        if deferred:
-            return "deferred"
+    if deferred:
+        return "deferred"
 
-        tickets = _draw(connection, event, handling)
-
-    return _attempt(row["id"], event, handling, tickets)
+    return _attempt(stored.id, event, handling, stored.tickets)
 
 
 def process(event_id: int) -> Outcome:
@@ -88,7 +82,7 @@ def process(event_id: int) -> Outcome:
             _give_up(connection, event_id, "ignored", None)
             return "ignored"
 
-        tickets = _draw(connection, event, handling)
+        tickets = sync.draw(connection, fetched_ids(event, handling))
 
     return _attempt(event_id, event, handling, tickets)
 
@@ -113,38 +107,6 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
     return outcomes
-
-
-def _store(connection: sa.Connection, event: Event, body: bytes, *, known: bool) -> Row:
-    now = clock.wall()
-    deferred = state().app.config["BILLING_WEBHOOK_PROCESSING"] == "deferred"
-    followed = known and not deferred and has_own_connection()
-    [row] = _store_statement(connection.dialect, followed=followed).rows(
-        connection,
-        {
-            "stripe_id": event["id"],
-            "type": event["type"][:128],
-            "object_id": _object_id(event),
-            "state": "received" if known else "ignored",
-            "payload": body.decode(),
-            "received_at": now,
-            "next_attempt_at": now if deferred else now + CRASHED_AFTER,
-        },
-    )
-    return row
-
-
-def _draw(connection: sa.Connection, event: Event, handling: Handling) -> dict[str, int]:
-    found = event["data"]["object"]
-    ids = [handling.find(found)] if handling.kind else []
-
-    if handling.kind == "paid_invoice":
-        ids.append(stripe_objects.invoice_subscription(found))
-    elif handling.kind == "session":
-        # A session is only ever closed, so the ticket is for what it brought about.
-        ids = [stripe_objects.reference(found.get("subscription"))]
-
-    return sync.draw(connection, [object_id for object_id in ids if object_id])
 
 
 def _attempt(event_id: int, event: Event, handling: Handling, tickets: dict[str, int]) -> Outcome:
@@ -245,36 +207,6 @@ def _keep_failure(event_id: int, error: Exception) -> None:
                 next_attempt_at=clock.wall() + delay,
             )
         )
-
-
-def _object_id(event: Event) -> str | None:
-    handling = HANDLERS.get(event["type"])
-    found = event["data"]["object"]
-    return (handling.find(found) if handling else None) or stripe_objects.reference(found)
-
-
-@functools.lru_cache(maxsize=16)
-def _store_statement(dialect: sa.Dialect, *, followed: bool) -> Prepared:
-    names = (
-        "stripe_id", "type", "object_id", "state", "payload", "received_at", "next_attempt_at",
-    )  # fmt: skip
-    statement = (
-        insert_for(dialect.name, WebhookEvent)
-        .values({name: sa.bindparam(name) for name in names} | {"deliveries": 1, "attempts": 0})
-        .on_conflict_do_update(
-            index_elements=["stripe_id"], set_={"deliveries": WebhookEvent.deliveries + 1}
-        )
-        .returning(WebhookEvent.id, WebhookEvent.state, WebhookEvent.deliveries)
-    )
-
-    if followed and dialect.name == "postgresql":
-        # Stripe is answered after a second commit, which waits for the disk and takes this one
-        # with it, as the log is written in order. Should the server crash before, the event's
-        # row is gone and that commit never comes: see _close.
-        waiting = sa.func.set_config("synchronous_commit", "off", sa.true())
-        statement = statement.returning(waiting.label("synchronous_commit"))
-
-    return Prepared(statement, dialect)
 
 
 @functools.lru_cache(maxsize=64)
