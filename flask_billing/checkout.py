@@ -13,7 +13,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from . import checkout_session, clock, sync
+from . import checkout_session, clock, lost_at_stripe, sync
 from .access import access_for
 from .catalog import Plan
 from .customers import currency_of
@@ -22,6 +22,7 @@ from .errors import (
     AlreadySubscribedError,
     BillingError,
     StripeError,
+    StripeRejectedError,
     UnknownPlanError,
 )
 from .models import ENDED, Checkout, Customer, Invoice, Subscription
@@ -100,7 +101,23 @@ def start(
     """
     refuse_busy_session(checkout_session.ACTION)
     refuse_second_subscription(customer.id)
-    wish = _wish(customer, plan, interval, quantity, success_url, cancel_url)
+    lost: set[str | None] = set()
+
+    while True:
+        wish = _wish(customer, plan, interval, quantity, success_url, cancel_url)
+
+        try:
+            return _open(customer, wish)
+        except StripeRejectedError as error:
+            if error.param in lost or not lost_at_stripe.let_go(
+                error, customer, wish.price, checkout_session.ACTION
+            ):
+                raise
+
+            lost.add(error.param)
+
+
+def _open(customer: Customer, wish: _Wish) -> Checkout:
     ensure_stripe_customer(customer, checkout_session.ACTION)
 
     while True:
@@ -112,6 +129,9 @@ def start(
 
         if row.url is None:
             row = checkout_session.create(row, customer)
+        elif not checkout_session.is_open(row, customer):
+            checkout_session.expire(row, customer)
+            continue
 
         if row.state == "open":  # and not given up by another tab meanwhile
             return row

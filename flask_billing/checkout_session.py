@@ -45,6 +45,16 @@ def create(row: Checkout, customer: Customer) -> Checkout:
     return fresh(row.id)
 
 
+def is_open(row: Checkout, customer: Customer) -> bool:
+    """Whether a session made before can still be paid, as the Stripe customer we know now."""
+    try:
+        session = gateway().get(f"/v1/checkout/sessions/{row.session_id}")
+    except StripeNotFoundError:
+        return False
+
+    return (session.get("status"), session.get("customer")) == ("open", customer.stripe_id)
+
+
 def expire(row: Checkout, customer: Customer) -> None:
     """Expire an open session at Stripe, so that it can no longer be paid.
 

@@ -28,6 +28,7 @@ LAYERS: t.Final = (
     {
         "checkout", "checkout_session", "subscriptions", "retention", "payment_methods", "invoices",
         "notifications", "catalog_push", "stripe_customers", "stripe_prices",
+        "lost_at_stripe",
     },
     {"webhooks", "jobs"},
     {"views", "cli"},

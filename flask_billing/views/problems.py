@@ -15,6 +15,7 @@ from ..errors import (
     CardDeclinedError,
     NotSignedInError,
     StripeError,
+    StripeMisconfiguredError,
     UnknownPlanError,
 )
 from ..translation import gettext as _
@@ -156,7 +157,9 @@ def _declined(error: CardDeclinedError) -> Response:
 
 
 def _stripe_down(error: StripeError) -> Response:
-    log.error("A page could not reach Stripe: %s (%s)", type(error).__name__, error.code)
+    # What the operator has to put right is told; other texts may quote what customers typed.
+    reason = error if isinstance(error, StripeMisconfiguredError) else error.code
+    log.error("A page could not reach Stripe: %s (%s)", type(error).__name__, reason)
 
     if request.endpoint == "billing.checkout.create":
         return problem(
