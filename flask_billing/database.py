@@ -15,17 +15,19 @@ import typing as t
 import weakref
 
 import sqlalchemy as sa
-from sqlalchemy import event, pool
+from sqlalchemy import event, orm, pool
 from sqlalchemy.dialects import postgresql, sqlite
 
 from . import prepared
 from .errors import HostSessionBusyError
+from .models.base import Base
 from .state import BillingState, state
 
 if t.TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 Insert = postgresql.Insert | sqlite.Insert
+Row = t.TypeVar("Row", bound=Base)
 
 _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
@@ -124,8 +126,47 @@ def reading() -> c.Iterator[sa.Connection]:
         yield state().db.session.connection()
         return
 
+    if engine().dialect.name == "postgresql":
+        # Without a transaction to roll back, which makes psycopg drop what it has prepared.
+        with autocommit() as connection:
+            yield connection
+
+        return
+
     with engine().connect() as connection:
         yield connection.execution_options(billing_reads=True)
+
+
+def reread(statement: sa.Select[tuple[Row]]) -> Row | None:
+    """One of our rows as it is committed, held by ``db.session``.
+
+    That itself may see only what was there when its transaction began, as under REPEATABLE READ.
+    """
+    session = state().db.session()
+
+    if not has_own_connection() or host_holds_write_lock():
+        found: Row | None = session.scalar(statement.execution_options(populate_existing=True))
+        return found
+
+    with orm.Session(engine().execution_options(billing_reads=True)) as own:
+        seen = own.scalar(statement)
+
+    return None if seen is None else t.cast("Row", session.merge(seen, load=False))
+
+
+def update(row: Base, *names: str) -> None:
+    """Let a row held by ``db.session`` know some columns as they are committed.
+
+    What the host changed in others stays, and is still to be written.
+    """
+    columns = [type(row).__table__.c[name] for name in names]
+    same = [column == getattr(row, column.key) for column in type(row).__table__.primary_key]
+
+    with reading() as connection:
+        seen = connection.execute(sa.select(*columns).where(*same)).one()
+
+    for name, value in zip(names, seen, strict=True):
+        orm.attributes.set_committed_value(row, name, value)
 
 
 @contextlib.contextmanager
@@ -169,8 +210,14 @@ def close(current: BillingState) -> None:
 
 def _build(current: BillingState) -> sa.Engine:
     host = current.db.engine
+    options: dict[str, t.Any] = {}
+
+    if host.dialect.name == "postgresql":
+        # The pool brings the host's level along; statements here are to see the latest rows.
+        options["isolation_level"] = "READ COMMITTED"
+
     # Parameters hold what Stripe and customers sent, and errors end up in logs.
-    built = sa.create_engine(host.url, pool=host.pool.recreate(), hide_parameters=True)
+    built = sa.create_engine(host.url, pool=host.pool.recreate(), hide_parameters=True, **options)
 
     if built.dialect.name == "sqlite":
         _tune_sqlite(built, current)
