@@ -17,7 +17,7 @@ from . import checkout_session, clock, lost_at_stripe, sync
 from .access import access_for
 from .catalog import Plan
 from .customers import currency_of
-from .database import committed, insert, refuse_busy_session, transaction
+from .database import committed, insert, refuse_busy_session, reread, transaction
 from .errors import (
     AlreadySubscribedError,
     BillingError,
@@ -325,10 +325,10 @@ def _find(customer_id: int, session_id: str) -> Checkout:
     found = None
 
     if session_id.isprintable():  # PostgreSQL fails at a NUL, where SQLite finds nothing
-        found = state().db.session.scalar(
-            sa.select(Checkout)
-            .where(Checkout.session_id == session_id, Checkout.customer_id == customer_id)
-            .execution_options(populate_existing=True)
+        found = reread(
+            sa.select(Checkout).where(
+                Checkout.session_id == session_id, Checkout.customer_id == customer_id
+            )
         )
 
     if found is None:

@@ -8,7 +8,7 @@ import typing as t
 import sqlalchemy as sa
 
 from . import clock, outbox, sync
-from .database import committed
+from .database import committed, reread
 from .errors import StripeNotFoundError, StripeRejectedError, StripeUnreachableError
 from .models import Checkout, Customer
 from .row_marks import customer_metadata, idempotency_key
@@ -104,7 +104,7 @@ def close(row_id: int, outcome: str) -> None:
 
 def fresh(row_id: int) -> Checkout:
     """The reservation as it is committed."""
-    found = state().db.session.get(Checkout, row_id, populate_existing=True)
+    found = reread(sa.select(Checkout).where(Checkout.id == row_id))
     assert found is not None, "the row was committed a moment ago"
     return found
 

@@ -9,7 +9,7 @@ from flask import g
 from werkzeug.local import LocalProxy
 
 from . import clock, outbox
-from .database import insert, transaction
+from .database import insert, reread, transaction
 from .errors import ConfigError, NotSignedInError
 from .models import Customer, Subscription
 from .owners import Owner, as_owner
@@ -110,10 +110,14 @@ def _created_rows(customer_id: int | None) -> list[dict[str, object]]:
 
 
 def _find(owner: Owner) -> Customer | None:
-    found: Customer | None = state().db.session.scalar(
-        sa.select(Customer).where(Customer.owner_type == owner.type, Customer.owner_id == owner.id)
-    )
+    found: Customer | None = state().db.session.scalar(_of(owner))
     return found
+
+
+def _of(owner: Owner) -> sa.Select[Customer]:
+    return sa.select(Customer).where(
+        Customer.owner_type == owner.type, Customer.owner_id == owner.id
+    )
 
 
 def _create(owner: Owner) -> Customer:
@@ -134,11 +138,6 @@ def _create(owner: Owner) -> Customer:
         written = outbox.write(connection, _created_rows(created))
 
     outbox.dispatch(written)
-    found = _find(owner)
-
-    if found is None:  # a snapshot older than the row, as under REPEATABLE READ
-        state().db.session.rollback()
-        found = _find(owner)
-
+    found = _find(owner) or reread(_of(owner))
     assert found is not None, "the customer was committed a moment ago"
     return found

@@ -137,7 +137,7 @@ def reading() -> c.Iterator[sa.Connection]:
         yield connection.execution_options(billing_reads=True)
 
 
-def reread(statement: sa.Select[tuple[Row]]) -> Row | None:
+def reread(statement: sa.Select[Row]) -> Row | None:
     """One of our rows as it is committed, held by ``db.session``.
 
     That itself may see only what was there when its transaction began, as under REPEATABLE READ.
@@ -151,7 +151,7 @@ def reread(statement: sa.Select[tuple[Row]]) -> Row | None:
     with orm.Session(engine().execution_options(billing_reads=True)) as own:
         seen = own.scalar(statement)
 
-    return None if seen is None else t.cast("Row", session.merge(seen, load=False))
+    return None if seen is None else session.merge(seen, load=False)
 
 
 def update(row: Base, *names: str) -> None:

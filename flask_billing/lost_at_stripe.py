@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from . import stripe_prices, sync
-from .database import committed
+from .database import committed, update
 from .errors import StripeMisconfiguredError, StripeNotFoundError, StripeRejectedError
 from .models import Customer
 from .state import state
@@ -40,7 +40,7 @@ def _unlink(customer: Customer, action: str) -> bool:
             )
 
     # The ticket too, of which the next one's idempotency key is made.
-    state().db.session.refresh(customer, ["stripe_id", "applied_ticket"])
+    update(customer, "stripe_id", "applied_ticket")
     return customer.stripe_id is None
 
 

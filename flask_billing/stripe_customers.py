@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from .database import committed, refuse_busy_session
+from .database import committed, refuse_busy_session, update
 from .models import Customer
 from .row_marks import customer_metadata, idempotency_key
-from .state import state
 from .stripe_gateway import gateway
 
 
@@ -32,7 +31,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
             .values(stripe_id=created["id"])
         )
 
-    state().db.session.refresh(customer, ["stripe_id"])
+    update(customer, "stripe_id")
     assert customer.stripe_id is not None
     return customer.stripe_id
 
