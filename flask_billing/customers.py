@@ -47,12 +47,18 @@ def customer_for(owner: object) -> Customer:
 
 def find_current_customer() -> Customer | None:
     """The signed-in owner's customer, created if new; None when nobody is signed in."""
-    if "billing_customer" not in g:
-        owner = current_owner()
-        g.billing_customer = None if owner is None else customer_for(owner)
+    owner = current_owner()
 
-    found: Customer | None = g.billing_customer
-    return found
+    if owner is None:
+        return None
+
+    # One application context may see several owners, as of a worker's tasks.
+    known: tuple[Owner, Customer] | None = g.get("billing_customer")
+
+    if known is None or known[0] != owner:
+        known = g.billing_customer = owner, customer_for(owner)
+
+    return known[1]
 
 
 def require_current_customer() -> Customer:

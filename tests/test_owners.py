@@ -118,6 +118,20 @@ def test_a_mapped_class_is_named_by_its_table(made: App) -> None:
     assert owner.type == "teams"
 
 
+def test_a_worker_serves_one_owner_after_the_other(made: App) -> None:
+    tasks = iter(["1", "2", "2"])
+    task = ""
+    made.billing.owner_loader(lambda: Owner("user", task))
+
+    with made.app.app_context():
+        served = []
+
+        for task in tasks:  # noqa: B007  (the loader reads it)
+            served.append(current_customer.owner_id)
+
+    assert served == ["1", "2", "2"]
+
+
 def test_flask_logins_user_pays(made: App) -> None:
     login = LoginManager(made.app)
     login.user_loader(lambda user_id: User(int(user_id)))

@@ -26,6 +26,6 @@ def cache(response: Response) -> Response:
     return response
 
 
-@functools.cache
+@functools.lru_cache(maxsize=64)  # a path can be spelled in any number of ways
 def _version(name: str) -> str:
     return hashlib.sha256((FOLDER / name).read_bytes()).hexdigest()[:12]

@@ -52,12 +52,17 @@ class Visitor:
 
 def find_visitor() -> Visitor | None:
     """Who looks, or None where nobody is signed in."""
-    if "billing_visitor" not in g:
-        customer = find_current_customer()
-        g.billing_visitor = None if customer is None else _visitor(customer)
+    customer = find_current_customer()
 
-    found: Visitor | None = g.billing_visitor
-    return found
+    if customer is None:
+        return None
+
+    known: Visitor | None = g.get("billing_visitor")
+
+    if known is None or known.customer is not customer:
+        known = g.billing_visitor = _visitor(customer)
+
+    return known
 
 
 def require_visitor() -> Visitor:
