@@ -29,6 +29,7 @@ if t.TYPE_CHECKING:
 Insert = postgresql.Insert | sqlite.Insert
 Row = t.TypeVar("Row", bound=Base)
 
+_CHANGES_AT_BEGIN: t.Final = "billing_changes_at_begin"
 _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
 
@@ -66,7 +67,7 @@ def host_session_is_writing() -> bool:
         return False
 
     session = database.session()
-    return bool(session.new or session.dirty or session.deleted) or _holds_write_lock(session)
+    return bool(session.new or session.dirty or session.deleted) or _has_written(session)
 
 
 @contextlib.contextmanager
@@ -91,10 +92,14 @@ def transaction() -> c.Iterator[sa.Connection]:
 def savepoint() -> c.Iterator[sa.Connection]:
     """A savepoint of ``db.session``, which lasts if the session is committed.
 
-    Where the session held no transaction before, it is committed on leaving.
+    Where the session held no transaction before, or had only read, it is committed on leaving.
     """
     session = state().db.session()
     joined = _holds_transaction(session)
+
+    if not joined and session.in_transaction():
+        # What was read has to be seen afresh: SQLite lets no stale snapshot write.
+        session.commit()
 
     try:
         with session.begin_nested():
@@ -255,30 +260,59 @@ def _holds_transaction(session: Session) -> bool:
         return False
 
     if session.get_bind().dialect.name == "sqlite":
-        return bool(session.new or session.dirty or session.deleted) or _driver_in_transaction(
-            session
-        )
+        return bool(session.new or session.dirty or session.deleted) or _has_written(session)
 
     return True
 
 
 def host_holds_write_lock() -> bool:
-    """Whether ``db.session`` is inside a write on SQLite: a second writer would wait for it."""
+    """Whether ``db.session`` is inside a write on SQLite: a second writer would wait for it.
+
+    Hosts that begin a transaction themselves, at the first read, count as writing too: what we
+    wrote beside it would make their own next write fail on a stale snapshot.
+    """
     database = state().db
     return (
         database.session.registry.has()
         and database.engine.dialect.name == "sqlite"
-        and _holds_write_lock(database.session())
+        and database.session().in_transaction()
+        and bool(getattr(_driver(database.session()), "in_transaction", False))
     )
 
 
-def _holds_write_lock(session: Session) -> bool:
-    return session.in_transaction() and _driver_in_transaction(session)
+def _has_written(session: Session) -> bool:
+    """Whether a session on SQLite has written in its transaction."""
+    if not session.in_transaction():
+        return False
+
+    driver = _driver(session)
+
+    if not getattr(driver, "in_transaction", False):
+        return False
+
+    # The driver's default begins at the first write. Where the host begins, it tells nothing.
+    if getattr(driver, "isolation_level", "") is not None and _autocommit(driver) is not False:
+        return True
+
+    begun: int | None = session.connection().connection.info.get(_CHANGES_AT_BEGIN)
+    return begun is None or driver.total_changes != begun
 
 
-def _driver_in_transaction(session: Session) -> bool:
-    driver = session.connection().connection.dbapi_connection
-    return bool(getattr(driver, "in_transaction", False))
+def _driver(session: Session) -> t.Any:
+    return session.connection().connection.dbapi_connection
+
+
+def _autocommit(driver: t.Any) -> object:
+    """Python 3.12's switch: False begins a transaction at once."""
+    return getattr(driver, "autocommit", None)
+
+
+@event.listens_for(sa.Engine, "begin")
+def _note_changes(connection: sa.Connection) -> None:
+    """Remember how many rows an SQLite connection had changed when its transaction began."""
+    if connection.dialect.name == "sqlite":
+        pooled = connection.connection
+        pooled.info[_CHANGES_AT_BEGIN] = getattr(pooled.dbapi_connection, "total_changes", None)
 
 
 def _forget_inherited_connections() -> None:
