@@ -12,7 +12,7 @@ from sqlalchemy import event
 from flask_billing import checkout
 from flask_billing.errors import HostSessionBusyError
 from flask_billing.metering import QuotaExceeded
-from flask_billing.models import UsageCounter
+from flask_billing.models import Checkout, UsageCounter
 
 from .host import Host
 
@@ -80,7 +80,7 @@ def test_a_checkout_waits_for_the_hosts_own_write(eager_host: Host) -> None:
     assert eager_host.sandbox.requests == []
 
 
-def buy(host: Host) -> checkout.Checkout:
+def buy(host: Host) -> Checkout:
     """Start a checkout of Starter."""
     return checkout.start(
         host.customer(),
