@@ -11,7 +11,7 @@ import collections.abc as c
 import time
 from datetime import UTC, datetime
 
-from flask import current_app
+from flask import Flask, current_app
 
 Source = c.Callable[[], datetime]
 
@@ -27,10 +27,9 @@ def now() -> datetime:
     return source() if source is not None else datetime.now(UTC)
 
 
-def set_source(app: object, source: Source | None) -> None:
+def set_source(app: Flask, source: Source | None) -> None:
     """Let the app's business time come from ``source``; None returns to the wall clock."""
-    extensions: dict[str, object] = app.extensions  # type: ignore[attr-defined]
-    extensions["billing_clock"] = source
+    app.extensions["billing_clock"] = source
 
 
 def wall_seconds() -> float:

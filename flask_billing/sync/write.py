@@ -8,7 +8,6 @@ again; whoever holds an older ticket than the row leaves it alone.
 from __future__ import annotations
 
 import collections.abc as c
-import functools
 import random
 import time
 import typing as t
@@ -16,19 +15,16 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects
-from ..database import insert_for, transaction
+from ..database import transaction
 from ..errors import BillingError, UnlinkedCustomerError
 from ..models import ENDED, Checkout, Customer, Invoice, PaymentMethod, Subscription
-from ..prepared import Prepared
-from ..row_marks import CUSTOMER, is_foreign
-from . import columns, transitions
+from ..row_marks import is_foreign
+from . import columns, rows, transitions, whose
 from .fetch import Fetched
 from .plans import terms_of
+from .rows import Row, Synced
 
-Row = c.Mapping[str, t.Any]
 Tickets = c.Mapping[str, int]
-#: Tables with a row for each Stripe object.
-Synced = type[Invoice] | type[Subscription] | type[PaymentMethod]
 #: What the caller adds to the transaction; gets the customer's id and returns outbox rows.
 Extra = c.Callable[[sa.Connection, int | None], list[dict[str, object]]]
 
@@ -76,8 +72,8 @@ class _Write:
         before = self._hinted() or self._before(owner=self._known_owner())
 
         if before is None:
-            if not _is_gone(self.fetched):
-                raise UnlinkedCustomerError(_stripe_customer(self.fetched))
+            if not whose.is_gone(self.fetched):
+                raise UnlinkedCustomerError(whose.stripe_customer(self.fetched))
 
             return outbox.write(self.connection, extra(self.connection, None) if extra else [])
 
@@ -111,13 +107,13 @@ class _Write:
 
     def _hinted(self) -> Row | None:
         """The rows of the linked customer, else of the one that metadata points to."""
-        before = self._before(hint=_customer_hint(self.fetched))
+        before = self._before(hint=whose.customer_hint(self.fetched))
 
         if before is None or before["customer_stripe_id"] is not None:
             return before
 
         created_at = before["customer_created_at"]
-        foreign = any(is_foreign(found, created_at) for found in _metadata(self.fetched))
+        foreign = any(is_foreign(found, created_at) for found in whose.metadata(self.fetched))
         return None if foreign else before
 
     def _before(self, *, hint: int = 0, owner: int = 0) -> Row | None:
@@ -127,16 +123,17 @@ class _Write:
         :param owner: customer to take in any case.
         """
         parameters = {
-            "stripe_customer": _stripe_customer(self.fetched),
+            "stripe_customer": whose.stripe_customer(self.fetched),
             "hint": hint,
             "owner": owner,
-            "subscription": _id(self.fetched.get("subscription")),
-            "invoice": _id(self.fetched.get("invoice")),
-            "payment_method": _id(_payment_method(self.fetched)),
+            "subscription": stripe_objects.reference(self.fetched.get("subscription")),
+            "invoice": stripe_objects.reference(self.fetched.get("invoice")),
+            "payment_method": stripe_objects.reference(whose.payment_method(self.fetched)),
         }
-        rows = _before_statement(self.connection.dialect).rows(self.connection, parameters)
+        statement = rows.before_statement(self.connection.dialect)
+        found = statement.rows(self.connection, parameters)
         # A row linked to the Stripe customer beats one that only something else points to.
-        return max(rows, key=lambda row: row["customer_stripe_id"] is not None, default=None)
+        return max(found, key=lambda row: row["customer_stripe_id"] is not None, default=None)
 
     def _known_owner(self) -> int:
         """Whose the objects were when they were last written; 0 where they are new.
@@ -154,9 +151,9 @@ class _Write:
     def _synced(self) -> list[tuple[Synced, str | None]]:
         """What was fetched that has rows of its own."""
         return [
-            (Subscription, _id(self.fetched.get("subscription"))),
-            (Invoice, _id(self.fetched.get("invoice"))),
-            (PaymentMethod, _id(_payment_method(self.fetched))),
+            (Subscription, stripe_objects.reference(self.fetched.get("subscription"))),
+            (Invoice, stripe_objects.reference(self.fetched.get("invoice"))),
+            (PaymentMethod, stripe_objects.reference(whose.payment_method(self.fetched))),
         ]
 
     def _link(self, before: Row, customer_id: int) -> None:
@@ -165,7 +162,7 @@ class _Write:
         What outlives its customer at Stripe must not bring the link back, so only a customer,
         a checkout or a subscription that is new here and live makes one.
         """
-        stripe_customer = _stripe_customer(self.fetched)
+        stripe_customer = whose.stripe_customer(self.fetched)
 
         if stripe_customer is None or before["customer_stripe_id"] is not None:
             return
@@ -191,7 +188,7 @@ class _Write:
         if subscription is None:
             return "session" in self.fetched
 
-        return _part(before, "subscription") is None and subscription["status"] not in ENDED
+        return rows.part(before, "subscription") is None and subscription["status"] not in ENDED
 
     def _write_customer(
         self, customer: stripe_objects.StripeObject, before: Row, customer_id: int
@@ -202,7 +199,7 @@ class _Write:
             return
 
         values = {**columns.customer_values(customer), "applied_ticket": ticket}
-        statement = _customer_statement(self.connection.dialect, tuple(values))
+        statement = rows.customer_statement(self.connection.dialect, tuple(values))
         written = statement.change(
             self.connection, {**values, "row": customer_id, "seen": before["customer_ticket"]}
         )
@@ -211,7 +208,7 @@ class _Write:
     def _write_invoice(
         self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
     ) -> None:
-        row = _part(before, "invoice")
+        row = rows.part(before, "invoice")
         values = columns.invoice_values(invoice)
 
         if self._upsert(Invoice, values, row, customer_id):
@@ -220,7 +217,7 @@ class _Write:
     def _write_subscription(
         self, subscription: stripe_objects.StripeObject, before: Row, customer_id: int
     ) -> None:
-        row = _part(before, "subscription")
+        row = rows.part(before, "subscription")
         terms = terms_of(self.connection, stripe_objects.price_of(subscription))
         values = columns.subscription_values(subscription, terms, row)
 
@@ -243,7 +240,7 @@ class _Write:
         if seen >= ticket:
             return False
 
-        statement = _upsert_statement(model, self.connection.dialect)
+        statement = rows.upsert_statement(model, self.connection.dialect)
         written = statement.change(
             self.connection,
             {
@@ -258,7 +255,7 @@ class _Write:
         return True
 
     def _write_payment_method(self, before: Row, customer_id: int) -> None:
-        method = _payment_method(self.fetched)
+        method = whose.payment_method(self.fetched)
 
         if method is None:
             return
@@ -275,7 +272,7 @@ class _Write:
             return
 
         detached = asked_for and stripe_objects.reference(method.get("customer")) is None
-        written = _upsert_statement(PaymentMethod, self.connection.dialect).change(
+        written = rows.upsert_statement(PaymentMethod, self.connection.dialect).change(
             self.connection,
             {
                 **columns.payment_method_values(method),
@@ -319,129 +316,3 @@ class _Write:
 def _won(rowcount: int) -> None:
     if rowcount == 0:
         raise _OvertakenError("another process wrote first")
-
-
-def _id(found: stripe_objects.StripeObject | None) -> str | None:
-    return stripe_objects.reference(found)
-
-
-def _payment_method(fetched: Fetched) -> stripe_objects.StripeObject | None:
-    """The payment method that was asked for, or that came along with a subscription."""
-    if "payment_method" in fetched:
-        return fetched["payment_method"]
-
-    subscription = fetched.get("subscription") or {}
-    return stripe_objects.expanded(subscription.get("default_payment_method"))
-
-
-def _stripe_customer(fetched: Fetched) -> str | None:
-    if "customer" in fetched:
-        return t.cast("str", fetched["customer"]["id"])
-
-    for holder in (
-        fetched.get("session"),
-        fetched.get("invoice"),
-        fetched.get("subscription"),
-        fetched.get("payment_method"),
-    ):
-        found = stripe_objects.reference((holder or {}).get("customer"))
-
-        if found is not None:
-            return found
-
-    return None
-
-
-def _is_gone(fetched: Fetched) -> bool:
-    """Whether this is a customer deleted at Stripe, or a card taken off its customer."""
-    customer = fetched.get("customer") or {}
-    return bool(customer.get("deleted")) or _stripe_customer(fetched) is None
-
-
-def _customer_hint(fetched: Fetched) -> int:
-    """Our customer id as we wrote it on Stripe's side; 0 where it is not there."""
-    session = fetched.get("session") or {}
-    hints = [found.get(CUSTOMER) for found in _metadata(fetched)]
-
-    if session.get("mode") == "subscription":  # a host's own sales may carry its own ids here
-        hints.append(session.get("client_reference_id"))
-
-    found = next((hint for hint in hints if hint), "")
-    return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
-
-
-def _metadata(fetched: Fetched) -> list[stripe_objects.StripeObject]:
-    holders = (fetched.get("session"), fetched.get("subscription"), fetched.get("customer"))
-    return [(holder or {}).get("metadata") or {} for holder in holders]
-
-
-def _part(before: Row, prefix: t.Literal["subscription", "invoice"]) -> Row | None:
-    """The columns of one joined table; None where no row was joined."""
-    if before[f"{prefix}__stripe_id"] is None:
-        return None
-
-    names = _SUBSCRIPTION_BEFORE if prefix == "subscription" else _INVOICE_BEFORE
-    return {name: before[f"{prefix}__{name}"] for name in names}
-
-
-_SUBSCRIPTION_BEFORE: t.Final = (
-    "stripe_id", "status", "plan", "last_plan", "interval", "price", "cancel_at", "pause",
-    "current_period_start", "past_due_since", "applied_ticket",
-)  # fmt: skip
-_INVOICE_BEFORE: t.Final = ("stripe_id", "status", "applied_ticket")
-
-
-@functools.lru_cache(maxsize=16)
-def _before_statement(dialect: sa.Dialect) -> Prepared:
-    subscription = [
-        getattr(Subscription, name).label(f"subscription__{name}") for name in _SUBSCRIPTION_BEFORE
-    ]
-    invoice = [getattr(Invoice, name).label(f"invoice__{name}") for name in _INVOICE_BEFORE]
-    linked = Customer.stripe_id == sa.bindparam("stripe_customer")
-    hinted = sa.and_(Customer.id == sa.bindparam("hint"), Customer.stripe_id.is_(None))
-    owner = Customer.id == sa.bindparam("owner")
-    statement = (
-        sa.select(
-            Customer.id.label("customer_id"),
-            Customer.stripe_id.label("customer_stripe_id"),
-            Customer.created_at.label("customer_created_at"),
-            Customer.applied_ticket.label("customer_ticket"),
-            PaymentMethod.applied_ticket.label("payment_method_ticket"),
-            *subscription,
-            *invoice,
-        )
-        .select_from(Customer)
-        .outerjoin(Subscription, Subscription.stripe_id == sa.bindparam("subscription"))
-        .outerjoin(Invoice, Invoice.stripe_id == sa.bindparam("invoice"))
-        .outerjoin(PaymentMethod, PaymentMethod.stripe_id == sa.bindparam("payment_method"))
-        .where(sa.or_(linked, hinted, owner))
-    )
-    return Prepared(statement, dialect)
-
-
-@functools.lru_cache(maxsize=64)
-def _customer_statement(dialect: sa.Dialect, names: tuple[str, ...]) -> Prepared:
-    seen = Customer.applied_ticket == sa.bindparam("seen")
-    statement = (
-        sa.update(Customer)
-        .where(Customer.id == sa.bindparam("row"), seen)
-        .values({name: sa.bindparam(name) for name in names})
-    )
-    return Prepared(statement, dialect)
-
-
-@functools.lru_cache(maxsize=64)
-def _upsert_statement(model: Synced, dialect: sa.Dialect) -> Prepared:
-    insert = insert_for(dialect.name, model)
-    names = [column.name for column in model.__table__.columns if column.name not in _NOT_SYNCED]
-    statement = insert.values({name: sa.bindparam(name) for name in names})
-    upsert = statement.on_conflict_do_update(
-        index_elements=["stripe_id"],
-        set_={name: insert.excluded[name] for name in names if name != "stripe_id"},
-        where=model.applied_ticket == sa.bindparam("seen_ticket"),
-    )
-    return Prepared(upsert, dialect)
-
-
-#: Columns that no fetch of the object itself tells.
-_NOT_SYNCED: t.Final = ("id", "amount_refunded")

@@ -1,5 +1,6 @@
 """Coupons and promotion codes redeemed as discounts, and what they take off an invoice."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -18,7 +19,7 @@ def redeem(
     *,
     customer: str,
     subscription: str | None = None,
-    keep: list[str] = (),  # type: ignore[assignment]
+    keep: Sequence[str] = (),
     checkout_session: str | None = None,
     param: str = "discounts",
 ) -> list[str]:
