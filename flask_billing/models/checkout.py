@@ -5,7 +5,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base, BigId
+from .base import Base, BigId, PartialIndex
 from .customer import Customer
 
 
@@ -15,13 +15,7 @@ class Checkout(Base):
     __tablename__ = "billing_checkout"
     __table_args__ = (
         sa.UniqueConstraint("session_id"),
-        sa.Index(
-            "uq_billing_checkout_open",
-            "customer_id",
-            unique=True,
-            sqlite_where=sa.text("state = 'open'"),
-            postgresql_where=sa.text("state = 'open'"),
-        ),
+        PartialIndex("uq_billing_checkout_open", "customer_id", where="state = 'open'"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

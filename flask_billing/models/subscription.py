@@ -6,7 +6,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base, BigId
+from .base import Base, BigId, PartialIndex
 from .customer import Customer
 
 #: Statuses after which Stripe never revives a subscription.
@@ -67,12 +67,8 @@ class SubscriptionChange(Base):
     __tablename__ = "billing_subscription_change"
     __table_args__ = (
         sa.UniqueConstraint("quote_id"),
-        sa.Index(
-            "uq_billing_subscription_change_pending",
-            "subscription_id",
-            unique=True,
-            sqlite_where=sa.text("state = 'pending'"),
-            postgresql_where=sa.text("state = 'pending'"),
+        PartialIndex(
+            "uq_billing_subscription_change_pending", "subscription_id", where="state = 'pending'"
         ),
         sa.Index(None, "customer_id", "created_at"),
     )
