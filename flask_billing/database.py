@@ -79,7 +79,7 @@ def transaction() -> c.Iterator[sa.Connection]:
     the write lock, where a second connection would only wait for it in vain.
     """
     if has_own_connection() and not host_holds_write_lock():
-        with engine().begin() as connection:
+        with prepared.transaction(engine()) as connection:
             yield connection
 
         return
@@ -251,6 +251,9 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
 
     @event.listens_for(built, "begin")
     def begin(connection: sa.Connection) -> None:
+        if prepared.has_begun(connection):
+            return
+
         reads = connection.get_execution_options().get("billing_reads", False)
         prepared.begin(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
 

@@ -61,7 +61,7 @@ class Prepared:
         return changed
 
     def _run(self, connection: sa.Connection, values: Values) -> t.Any:
-        if _is_watched(connection):
+        if _is_watched(connection.engine):
             found = connection.exec_driver_sql(self._sql, self._bound(values))
             return found.all() if self._names else found.rowcount
 
@@ -85,22 +85,69 @@ def begin(connection: sa.Connection, sql: str) -> None:
 
 
 @contextlib.contextmanager
+def transaction(engine: sa.Engine) -> c.Iterator[sa.Connection]:
+    """A write on a connection of its own: committed on leaving, rolled back by an exception.
+
+    Begun and committed on the driver, as SQLAlchemy's own objects for it cost more than both.
+    Statements that are not prepared take part: its transaction then joins the open one.
+    """
+    if _is_watched(engine):
+        with engine.begin() as connection:
+            yield connection
+
+        return
+
+    with engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            begin(connection, "BEGIN IMMEDIATE")
+
+        try:
+            yield connection
+
+            if not connection.in_transaction():
+                with _errors(connection, "COMMIT"):
+                    connection.connection.commit()
+            else:
+                connection.commit()
+        except BaseException:
+            # The pool would do so too, but not before a failed commit is looked into.
+            if not connection.invalidated:
+                connection.rollback()
+                connection.connection.rollback()
+
+            raise
+
+
+def has_begun(connection: sa.Connection) -> bool:
+    """Whether a transaction is open on SQLite's driver."""
+    return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
+
+
+@contextlib.contextmanager
 def _cursor(connection: sa.Connection, sql: str) -> c.Iterator[DBAPICursor]:
     """A cursor of the driver's, its errors turned into SQLAlchemy's."""
     cursor = connection.connection.cursor()
 
     try:
-        yield cursor
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(error, connection, sql) from error
+        with _errors(connection, sql):
+            yield cursor
     finally:
         cursor.close()
 
 
-def _is_watched(connection: sa.Connection) -> bool:
-    """Whether somebody listens to the statements of this engine, to count or trace them."""
-    dispatch = connection.engine.dispatch
-    return bool(dispatch.before_cursor_execute or dispatch.after_cursor_execute)
+@contextlib.contextmanager
+def _errors(connection: sa.Connection, sql: str) -> c.Iterator[None]:
+    """The driver's errors turned into SQLAlchemy's."""
+    try:
+        yield
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(error, connection, sql) from error
+
+
+def _is_watched(engine: sa.Engine) -> bool:
+    """Whether somebody listens to what this engine does, to count or trace it."""
+    dispatch = engine.dispatch
+    return bool(dispatch.before_cursor_execute or dispatch.after_cursor_execute or dispatch.commit)
 
 
 def _wrapped(error: DBAPIModule.Error, connection: sa.Connection, sql: str) -> BaseException:

@@ -7,7 +7,7 @@ import collections.abc as c
 import pytest
 import sqlalchemy as sa
 
-from flask_billing.prepared import Prepared
+from flask_billing.prepared import Prepared, transaction
 
 TABLE = sa.Table(
     "thing",
@@ -16,13 +16,17 @@ TABLE = sa.Table(
     sa.Column("name", sa.String(20), unique=True),
     sa.Column("facts", sa.JSON),
     sa.Column("count", sa.Integer, default=7),
+    sa.Column(
+        "parent",
+        sa.ForeignKey("thing.id", deferrable=True, initially="DEFERRED"),
+    ),
 )
 
 
 @pytest.fixture
 def engine(database_url: str) -> c.Iterator[sa.Engine]:
-    """A database with one table."""
-    made = sa.create_engine(database_url)
+    """A database with one table, and one connection to it."""
+    made = sa.create_engine(database_url, pool_size=1, max_overflow=0)
     TABLE.metadata.create_all(made)
     yield made
     made.dispose()
@@ -77,6 +81,49 @@ def test_who_listens_to_the_engine_hears_it(engine: sa.Engine) -> None:
         insert(engine).rows(connection, {"name": "a", "facts": None})
 
     assert any("INSERT INTO thing" in statement for statement in heard)
+
+
+def names(engine: sa.Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(sa.select(TABLE.c.name).order_by(TABLE.c.name)))
+
+
+def test_a_transaction_takes_prepared_and_other_statements(engine: sa.Engine) -> None:
+    with transaction(engine) as connection:
+        insert(engine).rows(connection, {"name": "a", "facts": None})
+        connection.execute(sa.insert(TABLE).values(name="b"))
+        insert(engine).rows(connection, {"name": "c", "facts": None})
+
+    assert names(engine) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("mixed", [True, False])
+def test_an_exception_rolls_back_whatever_ran(engine: sa.Engine, mixed: bool) -> None:
+    with pytest.raises(ZeroDivisionError), transaction(engine) as connection:
+        insert(engine).rows(connection, {"name": "a", "facts": None})
+
+        if mixed:
+            connection.execute(sa.insert(TABLE).values(name="b"))
+
+        raise ZeroDivisionError
+
+    assert names(engine) == []
+
+
+def test_a_commit_that_fails_leaves_a_clean_connection(engine: sa.Engine) -> None:
+    orphan = Prepared(sa.insert(TABLE).values(name="a", parent=99), engine.dialect)
+
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA foreign_keys = ON")
+
+    with pytest.raises(sa.exc.IntegrityError), transaction(engine) as connection:
+        assert orphan.change(connection, {}) == 1
+
+    with transaction(engine) as connection:
+        insert(engine).rows(connection, {"name": "b", "facts": None})
+
+    assert names(engine) == ["b"]
 
 
 @pytest.mark.postgres

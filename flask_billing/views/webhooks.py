@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, current_app, request
+from flask import current_app, request
 from flask.typing import ResponseReturnValue
 
 from .. import clock, config, webhooks
@@ -13,10 +13,7 @@ from ..state import state
 
 log = logging.getLogger("flask_billing.webhooks")
 
-bp = Blueprint("webhooks", __name__)
 
-
-@bp.post("/webhooks/stripe")
 def stripe() -> ResponseReturnValue:
     """Take one delivery: 2xx once it is safely kept and processed, 5xx to get it again."""
     secrets = state().stripe.webhook_secrets
@@ -44,7 +41,11 @@ def stripe() -> ResponseReturnValue:
 
     _commit_host_session()
     outcome = webhooks.receive(event, body)
-    return {"outcome": outcome}, 500 if outcome == "failed" else 200
+    return Response(
+        f'{{"outcome":"{outcome}"}}',
+        status=500 if outcome == "failed" else 200,
+        mimetype="application/json",
+    )
 
 
 def _commit_host_session() -> None:
