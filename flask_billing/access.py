@@ -12,6 +12,7 @@ import typing as t
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
+from sqlalchemy import orm
 
 from . import clock
 from .catalog import Plan
@@ -59,6 +60,17 @@ RULES: t.Final = (
     Rule("unpaid", False, ("unpaid",)),
     Rule("incomplete", False, ("incomplete",)),
     Rule("canceled", False, ENDED),
+)
+
+#: Built once: that costs more than running it.
+_OF_CUSTOMER: t.Final = (
+    sa.select(Subscription)
+    .where(Subscription.customer_id == sa.bindparam("customer"))
+    .order_by(Subscription.started_at.desc(), Subscription.id.desc())
+    # The audit copy is long, and nobody asks for it here.
+    .options(orm.defer(Subscription.snapshot))
+    # Rows change beside this session, by webhooks and by our own transactions.
+    .execution_options(populate_existing=True)
 )
 
 #: Reasons after which the customer simply has no subscription, and the free plan holds.
@@ -140,15 +152,7 @@ def access_for(customer: Customer) -> Access:
 def subscriptions_of(customer_id: int) -> c.Sequence[Subscription]:
     """The customer's subscriptions, newest first."""
     found: c.Sequence[Subscription] = (
-        state()
-        .db.session.scalars(
-            sa.select(Subscription)
-            .where(Subscription.customer_id == customer_id)
-            .order_by(Subscription.started_at.desc(), Subscription.id.desc())
-            # Rows change beside this session, by webhooks and by our own transactions.
-            .execution_options(populate_existing=True)
-        )
-        .all()
+        state().db.session.scalars(_OF_CUSTOMER, {"customer": customer_id}).all()
     )
     return found
 

@@ -15,6 +15,18 @@ from .models import Customer, Subscription
 from .owners import Owner, as_owner
 from .state import state
 
+# Built once: that costs more than running them.
+_OF_OWNER: t.Final = sa.select(Customer).where(
+    Customer.owner_type == sa.bindparam("owner_type"),
+    Customer.owner_id == sa.bindparam("owner_id"),
+)
+_CURRENCY_PAID_IN: t.Final = (
+    sa.select(Subscription.currency)
+    .where(Subscription.customer_id == sa.bindparam("customer"))
+    .order_by(Subscription.id.desc())
+    .limit(1)
+)
+
 
 def current_owner() -> Owner | None:
     """Who is signed in, by the host's owner loader; None for nobody.
@@ -98,12 +110,7 @@ def _currency_paid_in(customer: Customer) -> str | None:
     if customer.stripe_id is None:
         return None
 
-    found: str | None = state().db.session.scalar(
-        sa.select(Subscription.currency)
-        .where(Subscription.customer_id == customer.id)
-        .order_by(Subscription.id.desc())
-        .limit(1)
-    )
+    found: str | None = state().db.session.scalar(_CURRENCY_PAID_IN, {"customer": customer.id})
     return found
 
 
@@ -116,14 +123,12 @@ def _created_rows(customer_id: int | None) -> list[dict[str, object]]:
 
 
 def _find(owner: Owner) -> Customer | None:
-    found: Customer | None = state().db.session.scalar(_of(owner))
+    found: Customer | None = state().db.session.scalar(_OF_OWNER, _key(owner))
     return found
 
 
-def _of(owner: Owner) -> sa.Select[Customer]:
-    return sa.select(Customer).where(
-        Customer.owner_type == owner.type, Customer.owner_id == owner.id
-    )
+def _key(owner: Owner) -> dict[str, str]:
+    return {"owner_type": owner.type, "owner_id": owner.id}
 
 
 def _create(owner: Owner) -> Customer:
@@ -144,6 +149,6 @@ def _create(owner: Owner) -> Customer:
         written = outbox.write(connection, _created_rows(created))
 
     outbox.dispatch(written)
-    found = _find(owner) or reread(_of(owner))
+    found = _find(owner) or reread(_OF_OWNER.params(_key(owner)))
     assert found is not None, "the customer was committed a moment ago"
     return found

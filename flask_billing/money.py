@@ -10,6 +10,9 @@ from __future__ import annotations
 import typing as t
 from decimal import Decimal
 
+if t.TYPE_CHECKING:
+    from babel import Locale
+
 ZERO_DECIMAL: t.Final = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
@@ -32,7 +35,7 @@ def to_decimal(amount: int, currency: str) -> Decimal:
 
 
 def format_money(
-    amount: int, currency: str, locale: str = "en_US", *, drop_zeros: bool = False
+    amount: int, currency: str, locale: str | Locale = "en_US", *, drop_zeros: bool = False
 ) -> str:
     """The amount as people of that locale write it: ``4900, "usd"`` -> ``$49.00``.
 
@@ -55,7 +58,7 @@ def format_money(
     return format_currency(value, currency.upper(), locale=locale)
 
 
-def _whole_pattern(locale: str) -> str:
+def _whole_pattern(locale: str | Locale) -> str:
     from babel import Locale
 
     pattern: str = Locale.parse(locale).currency_formats["standard"].pattern

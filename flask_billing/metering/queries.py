@@ -38,11 +38,11 @@ def usages(customer: Customer | None = None) -> list[Usage]:
     """
     current = state()
     sheet = _sheet(customer)
-    member = current_member(current)
+    member, now = current_member(current), clock.now()
     found = []
 
     for meter in current.catalog.meters:
-        slots = sheet.for_meter(meter, clock.now(), member)
+        slots = sheet.for_meter(meter, now, member)
         seed_unopened(current, sheet, slots, member)
         found += [usage_in(current, slots, slot) for slot in slots.every]
 

@@ -5,6 +5,7 @@ Babel is imported at the first use: its tables would double the time an app take
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from datetime import UTC, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
@@ -13,6 +14,9 @@ from .. import clock, money
 from ..catalog import Meter
 from ..translation import gettext as _
 from ..translation import locale, ngettext
+
+if t.TYPE_CHECKING:
+    from babel import Locale
 
 _STEPS: t.Final = ((10**9, "B"), (10**6, "M"), (10**3, "K"))
 
@@ -35,7 +39,7 @@ def exact(number: int | Decimal) -> str:
     """The figure in full, with the language's separators."""
     from babel.numbers import format_decimal
 
-    return format_decimal(number, locale=locale(), decimal_quantization=False)
+    return format_decimal(number, locale=_locale(), decimal_quantization=False)
 
 
 def in_units(quantity: int, meter: Meter) -> int | Decimal:
@@ -45,14 +49,14 @@ def in_units(quantity: int, meter: Meter) -> int | Decimal:
 
 def price(amount: int, currency: str, *, drop_zeros: bool = False) -> str:
     """An amount of minor units as money."""
-    return money.format_money(amount, currency, locale(), drop_zeros=drop_zeros)
+    return money.format_money(amount, currency, _locale(), drop_zeros=drop_zeros)
 
 
 def day(moment: datetime, timezone: str | None = None) -> str:
     """The date: ``Dec 1, 2026``."""
     from babel.dates import format_date
 
-    return format_date(moment.astimezone(_zone(timezone)), "medium", locale=locale())
+    return format_date(moment.astimezone(_zone(timezone)), "medium", locale=_locale())
 
 
 def short_moment(moment: datetime, timezone: str | None = None) -> str:
@@ -61,8 +65,8 @@ def short_moment(moment: datetime, timezone: str | None = None) -> str:
 
     zone = _zone(timezone)
     local = moment.astimezone(zone)
-    date = format_skeleton("MMMd", local, zone, locale=locale())
-    time = format_time(local, "HH:mm", tzinfo=zone, locale=locale())
+    date = format_skeleton("MMMd", local, zone, locale=_locale())
+    time = format_time(local, "HH:mm", tzinfo=zone, locale=_locale())
     return f"{date}, {time} {local.tzname()}"
 
 
@@ -82,6 +86,18 @@ def until(moment: datetime) -> str:
 def interval_name(interval: str | None) -> str:
     """ "a month" or "a year", as it follows a price."""
     return {"month": _("a month"), "year": _("a year")}.get(interval or "", "")
+
+
+def _locale() -> Locale:
+    return _parsed(locale())
+
+
+@functools.cache
+def _parsed(name: str) -> Locale:
+    # Given a name, Babel takes it apart anew for each figure.
+    from babel import Locale
+
+    return Locale.parse(name)
 
 
 def _zone(name: str | None) -> tzinfo:

@@ -70,12 +70,8 @@ def billing_banner() -> Markup:
     if visitor is None:
         return Markup()
 
-    live = visitor.live
-    found = banners.banner(
-        visitor,
-        account_rows.pending_change(live) if live is not None else None,
-        account_rows.default_payment_method(visitor.customer, visitor.access.subscription),
-    )
+    change, method = account_rows.standing(visitor)
+    found = banners.banner(visitor, change, method)
     return Markup() if found is None else _component("_banner.html", banner=found)
 
 

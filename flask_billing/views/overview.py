@@ -33,8 +33,7 @@ def add_to(billing: Blueprint) -> None:
 def overview() -> ResponseReturnValue:
     """Everything about a customer's billing on one page, without a call to Stripe."""
     visitor = require_visitor()
-    change = account_rows.pending_change(visitor.live) if visitor.live is not None else None
-    method = account_rows.default_payment_method(visitor.customer, visitor.access.subscription)
+    change, method = account_rows.standing(visitor)
     offer = _plan_to_buy(visitor)
     meters = meter_views.views_of(visitor.customer)
 
