@@ -12,7 +12,7 @@ from .. import webhooks as inbox
 from ..models import WebhookEvent
 from ..webhooks import reading
 
-STATES: t.Final = ("received", "handled", "ignored", "failed", "dead")
+STATES: t.Final = ("waiting", "handled", "ignored", "failed", "dead")
 
 
 @click.group()

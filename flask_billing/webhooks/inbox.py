@@ -93,7 +93,7 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
         due = connection.scalars(
             sa.select(WebhookEvent.id)
             .where(
-                WebhookEvent.state.in_(("received", "failed")),
+                WebhookEvent.state.in_(("waiting", "failed")),
                 WebhookEvent.next_attempt_at <= clock.wall(),
             )
             .order_by(WebhookEvent.id)
@@ -216,7 +216,7 @@ def _close_statement(dialect: sa.Dialect, kind: sync.Kind | None, objects: int) 
     if objects and (types := closed_by(kind)):
         superfluous = sa.and_(
             WebhookEvent.object_id.in_([sa.bindparam(f"object_{n}") for n in range(objects)]),
-            WebhookEvent.state.in_(_constants("received", "failed", "dead")),
+            WebhookEvent.state.in_(_constants("waiting", "failed", "dead")),
             WebhookEvent.type.in_(_constants(*types)),
             WebhookEvent.id < sa.bindparam("event_id"),
         )

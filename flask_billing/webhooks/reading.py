@@ -13,7 +13,7 @@ from ..state import state
 def latest(*, outcome: str | None = None, limit: int = 50) -> c.Sequence[WebhookEvent]:
     """The last events received, newest first.
 
-    :param outcome: only those in this state: received, handled, ignored, failed or dead.
+    :param outcome: only those in this state: waiting, handled, ignored, failed or dead.
     """
     statement = sa.select(WebhookEvent).order_by(WebhookEvent.id.desc()).limit(limit)
 

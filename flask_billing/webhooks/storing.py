@@ -75,7 +75,8 @@ def _values(event: Event, body: bytes, *, known: bool, deferred: bool) -> Row:
         "stripe_id": event["id"],
         "type": event["type"][:128],
         "object_id": _object_id(event),
-        "state": "received" if known else "ignored",
+        # As long as "handled", so that SQLite closes the row in place and leaves its payload alone.
+        "state": "waiting" if known else "ignored",
         "payload": body.decode(),
         "received_at": now,
         "next_attempt_at": now if deferred else now + CRASHED_AFTER,

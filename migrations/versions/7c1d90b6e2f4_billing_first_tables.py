@@ -94,6 +94,7 @@ def upgrade() -> None:
         sa.Column("object_id", sa.String(length=255), nullable=False),
         sa.Column("ticket", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("object_id", name=op.f("pk_billing_sync_ticket")),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "billing_webhook_event",
@@ -113,9 +114,9 @@ def upgrade() -> None:
         sa.UniqueConstraint("stripe_id", name=op.f("uq_billing_webhook_event_stripe_id")),
     )
     op.create_index(
-        op.f("ix_billing_webhook_event_object_id_state"),
+        op.f("ix_billing_webhook_event_object_id"),
         "billing_webhook_event",
-        ["object_id", "state"],
+        ["object_id"],
         unique=False,
     )
     op.create_index(

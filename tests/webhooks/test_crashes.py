@@ -175,7 +175,7 @@ def test_a_crash_while_asking_stripe_heals(make_canned: Make, moment: str, by: s
     sent = event("invoice.paid", made("invoice"))
     setattr(host.stripe, moment, CrashAt(1))
     deliver_and_crash(host, sent)
-    assert inbox(host) == {sent["id"]: "received"}
+    assert inbox(host) == {sent["id"]: "waiting"}
     setattr(host.stripe, moment, None)
 
     heal(host, sent, by)

@@ -40,7 +40,7 @@ def test_a_deferred_event_is_answered_before_stripe_is_asked(make_canned: Make) 
         assert (answer.status_code, answer.json) == (200, {"outcome": "deferred"})
 
     assert host.stripe.requests == []
-    assert inbox(host) == {sent["id"]: "received"}
+    assert inbox(host) == {sent["id"]: "waiting"}
 
     run_jobs(host)
     assert inbox(host) == {sent["id"]: "handled"}
@@ -121,7 +121,7 @@ def test_an_event_whose_process_died_is_retried_after_two_minutes(make_canned: M
                 stripe_id="evt_1",
                 type=UPDATED,
                 object_id="sub_1",
-                state="received",
+                state="waiting",
                 payload='{"id": "evt_1", "type": "customer.subscription.updated", '
                 '"data": {"object": {"id": "sub_1", "object": "subscription"}}}',
                 received_at=now,
@@ -131,7 +131,7 @@ def test_an_event_whose_process_died_is_retried_after_two_minutes(make_canned: M
         host.db.session.commit()
 
     run_jobs(host)
-    assert inbox(host) == {"evt_1": "received"}
+    assert inbox(host) == {"evt_1": "waiting"}
     let_time_pass(host)
     run_jobs(host)
     assert inbox(host) == {"evt_1": "handled"}
