@@ -20,7 +20,7 @@ from .customers import currency_of
 from .database import committed, insert, refuse_busy_session, reread, transaction
 from .errors import (
     AlreadySubscribedError,
-    BillingError,
+    CheckoutNotFoundError,
     StripeError,
     StripeRejectedError,
     UnknownPlanError,
@@ -39,10 +39,6 @@ MARGIN: t.Final = dt.timedelta(minutes=35)
 #: "open" was not paid yet, "updating" is paid but not known here yet, "processing" waits for a
 #: bank debit.
 ResultState = t.Literal["active", "trialing", "processing", "updating", "unpaid", "open", "expired"]
-
-
-class CheckoutNotFoundError(BillingError):
-    """The session is not one of this customer's. Nothing was charged to them."""
 
 
 @dataclasses.dataclass(frozen=True)

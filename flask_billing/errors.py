@@ -50,6 +50,10 @@ class UnknownPlanError(BillingError):
     """The catalog holds no such plan or price that this customer could buy."""
 
 
+class CheckoutNotFoundError(BillingError):
+    """The session is not one of this customer's. Nothing was charged to them."""
+
+
 class HostSessionBusyError(BillingError):
     """The host's session holds an uncommitted write while Stripe has to be called."""
 

@@ -7,8 +7,7 @@ import os
 import typing as t
 from pathlib import Path
 
-from . import config, customers, signals
-from .access import Access, access_for
+from . import config, signals
 from .catalog import Catalog
 from .errors import ConfigError
 from .models import Customer, include_tables
@@ -20,6 +19,7 @@ if t.TYPE_CHECKING:
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
 
+    from .access import Access
     from .metering import Decision, Dimensions, Usage
 
 CatalogSource = Catalog | c.Mapping[str, object] | str | os.PathLike[str]
@@ -137,11 +137,15 @@ class Billing:
 
     def customer_for(self, owner: object) -> Customer:
         """The customer of an owner, created if new."""
+        from . import customers
+
         return customers.customer_for(owner)
 
     def access(self, customer: Customer | None = None) -> Access:
         """What a customer may do now, and why. None is the signed-in one."""
-        return access_for(customer or customers.require_current_customer())
+        from . import access, customers
+
+        return access.access_for(customer or customers.require_current_customer())
 
     def requires_plan(self, plan: str) -> c.Callable[[View], View]:
         """Let a view be used from this plan's rank on; others meet the upgrade page (402)."""

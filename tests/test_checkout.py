@@ -17,6 +17,7 @@ from sqlalchemy import event as sqlalchemy_event
 from flask_billing import Customer, checkout, database
 from flask_billing.errors import (
     AlreadySubscribedError,
+    CheckoutNotFoundError,
     HostSessionBusyError,
     StripeError,
     StripeUnreachableError,
@@ -586,7 +587,7 @@ def test_the_way_back_of_a_plan_that_ended_tells_of_no_checkout(shopper: Shopper
     started = shopper.buy()
     set_status(shopper.host, "canceled")
 
-    with pytest.raises(checkout.CheckoutNotFoundError):
+    with pytest.raises(CheckoutNotFoundError):
         shopper.back(started.session)
 
 
@@ -595,7 +596,7 @@ def test_a_session_nobody_knows_is_not_found(shopper: Shopper, session: str) -> 
     shopper.start()
     shopper.host.sandbox.forget_requests()
 
-    with pytest.raises(checkout.CheckoutNotFoundError):
+    with pytest.raises(CheckoutNotFoundError):
         shopper.back(session)
 
     assert shopper.host.sandbox.requests == []
@@ -607,7 +608,7 @@ def test_somebody_elses_session_is_not_found_and_not_looked_at(shopper: Shopper)
     shopper.host.sandbox.forget_requests()
     stranger = Shopper(shopper.host, "2")
 
-    with pytest.raises(checkout.CheckoutNotFoundError):
+    with pytest.raises(CheckoutNotFoundError):
         stranger.back(started.session)
 
     assert shopper.host.sandbox.requests == []

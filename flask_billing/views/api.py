@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, jsonify
+from flask import jsonify
 from flask.typing import ResponseReturnValue
 
 from .. import metering
 from ..catalog import Plan
 from .visitor import require_visitor
 
-bp = Blueprint("api", __name__, url_prefix="/api")
 
-
-@bp.get("/usage")
 def usage() -> ResponseReturnValue:
     """Every meter of the customer; quantities in smallest units, times in UTC."""
     visitor = require_visitor()
@@ -39,7 +36,6 @@ def usage() -> ResponseReturnValue:
     )
 
 
-@bp.get("/subscription")
 def subscription() -> ResponseReturnValue:
     """The customer's plan, whether it may be used, and its dates in UTC."""
     visitor = require_visitor()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request, session, url_for
+from flask import request, session, url_for
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Forbidden, UnprocessableEntity
 
@@ -15,8 +15,6 @@ from ..translation import gettext as _
 from . import checkout_results, fragments, plan_cards, redirects, toasts
 from .visitor import Visitor, find_visitor, require_visitor, sign_in_and_return
 
-bp = Blueprint("checkout", __name__, url_prefix="/checkout")
-
 #: The session a customer came back from, so that its id leaves the address.
 KEY = "billing_checkout"
 
@@ -24,7 +22,6 @@ KEY = "billing_checkout"
 MAX_POLLS = 30
 
 
-@bp.post("")
 def create() -> ResponseReturnValue:
     """Reserve a checkout and send the customer to it."""
     visitor = require_visitor()
@@ -47,7 +44,6 @@ def create() -> ResponseReturnValue:
     return fragments.go(redirects.checked(started.url))
 
 
-@bp.get("/start")
 def start() -> ResponseReturnValue:
     """The choice made before signing in, which billing.js submits once.
 
@@ -76,7 +72,6 @@ def start() -> ResponseReturnValue:
     return fragments.show("billing/checkout_start.html", visitor=visitor, card=card, tag=tag)
 
 
-@bp.get("/success")
 def success() -> ResponseReturnValue:
     """Where Stripe sends people back to: book it, then show it at a clean address."""
     visitor = require_visitor()
@@ -88,7 +83,6 @@ def success() -> ResponseReturnValue:
     return fragments.go(_host_page(result) or url_for(".done"))
 
 
-@bp.get("/done")
 def done() -> ResponseReturnValue:
     """How the checkout went. A reload shows the same, and no second toast."""
     visitor = require_visitor()
@@ -103,7 +97,6 @@ def done() -> ResponseReturnValue:
     return _shown(result, visitor, poll=0)
 
 
-@bp.get("/status")
 def status() -> ResponseReturnValue:
     """The fragment that the "Updating" page polls until the plan is active."""
     visitor = require_visitor()
@@ -118,7 +111,6 @@ def status() -> ResponseReturnValue:
     return _shown(result, visitor, poll=_poll() + 1)
 
 
-@bp.get("/cancelled")
 def cancelled() -> ResponseReturnValue:
     """The way back from a checkout that was left."""
     toasts.push("info", _("Checkout cancelled. You weren't charged."))

@@ -6,9 +6,6 @@ is not signed in, those about a customer are empty.
 
 from __future__ import annotations
 
-import collections.abc as c
-import typing as t
-
 from flask import g, render_template
 from markupsafe import Markup
 
@@ -19,7 +16,6 @@ from . import (
     account_rows,
     badges,
     banners,
-    csrf,
     gates,
     meter_views,
     root,
@@ -108,22 +104,6 @@ def billing_paywall(feature: str) -> Markup:
 def billing_footer_links() -> Markup:
     """Links to plans, billing and usage, for a host's footer."""
     return _component("_footer_links.html", visitor=find_visitor())
-
-
-#: Name in templates -> function.
-GLOBALS: t.Final[dict[str, c.Callable[..., Markup]]] = {
-    "billing_root": root.attributes,
-    "billing_csrf_field": csrf.field,
-    "billing_head": billing_head,
-    "billing_styles": billing_styles,
-    "billing_scripts": billing_scripts,
-    "billing_toasts": billing_toasts,
-    "billing_meter": billing_meter,
-    "billing_banner": billing_banner,
-    "billing_plan_badge": billing_plan_badge,
-    "billing_paywall": billing_paywall,
-    "billing_footer_links": billing_footer_links,
-}
 
 
 def _once(template: str, **context: object) -> Markup:

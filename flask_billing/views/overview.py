@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
 from flask.typing import ResponseReturnValue
 
 from .. import customers
@@ -23,11 +22,6 @@ from .visitor import Visitor, require_visitor
 
 #: Meters on the overview; the usage page has all.
 SHOWN = 4
-
-
-def add_to(billing: Blueprint) -> None:
-    """Add the page to the parent blueprint."""
-    billing.add_url_rule("/", "overview", overview)
 
 
 def overview() -> ResponseReturnValue:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
+from flask import request
 from flask.typing import ResponseReturnValue
 
 from .. import customers
@@ -10,11 +10,6 @@ from ..catalog import INTERVALS, Interval
 from ..state import state
 from . import comparison, formatting, fragments, plan_cards, price_tags
 from .visitor import find_visitor
-
-
-def add_to(billing: Blueprint) -> None:
-    """Add the page to the parent blueprint."""
-    billing.add_url_rule("/plans", "plans", plans)
 
 
 def plans() -> ResponseReturnValue:

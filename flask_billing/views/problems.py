@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from flask import Blueprint, Response, jsonify, request, url_for
+from flask import Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
-from werkzeug.exceptions import Forbidden, NotFound, UnprocessableEntity
+from werkzeug.exceptions import Forbidden, UnprocessableEntity
 
 from .. import negotiation
-from ..checkout import CheckoutNotFoundError
 from ..errors import (
     AlreadySubscribedError,
     CardDeclinedError,
@@ -22,19 +21,6 @@ from ..translation import gettext as _
 from . import fragments, visitor
 
 log = logging.getLogger("flask_billing.views")
-
-
-def add_to(billing: Blueprint) -> None:
-    """Answer the errors of all our views."""
-    billing.register_error_handler(NotSignedInError, _not_signed_in)
-    billing.register_error_handler(UnknownPlanError, _unknown_plan)
-    billing.register_error_handler(CheckoutNotFoundError, _not_found)
-    billing.register_error_handler(NotFound, _not_found)
-    billing.register_error_handler(Forbidden, _forbidden)
-    billing.register_error_handler(UnprocessableEntity, _unprocessable)
-    billing.register_error_handler(AlreadySubscribedError, _already_subscribed)
-    billing.register_error_handler(CardDeclinedError, _declined)
-    billing.register_error_handler(StripeError, _stripe_down)
 
 
 def problem(
@@ -81,7 +67,7 @@ def json_problem(status: int, title: str, detail: str, *, code: str, **members: 
     return answer
 
 
-def _not_signed_in(error: NotSignedInError) -> ResponseReturnValue:
+def not_signed_in(error: NotSignedInError) -> ResponseReturnValue:
     if request.blueprint == "billing.api":
         return json_problem(
             401, _("Not signed in"), _("Sign in to read this."), code="not_signed_in"
@@ -90,7 +76,7 @@ def _not_signed_in(error: NotSignedInError) -> ResponseReturnValue:
     return visitor.ask_to_sign_in()
 
 
-def _unknown_plan(error: UnknownPlanError) -> Response:
+def unknown_plan(error: UnknownPlanError) -> Response:
     return problem(
         404,
         _("That plan isn't available"),
@@ -101,7 +87,7 @@ def _unknown_plan(error: UnknownPlanError) -> Response:
     )
 
 
-def _not_found(error: Exception) -> Response:
+def not_found(error: Exception) -> Response:
     return problem(
         404,
         _("There is nothing here"),
@@ -112,7 +98,7 @@ def _not_found(error: Exception) -> Response:
     )
 
 
-def _forbidden(error: Forbidden) -> Response:
+def forbidden(error: Forbidden) -> Response:
     return problem(
         403,
         _("Only an admin can change billing"),
@@ -123,7 +109,7 @@ def _forbidden(error: Forbidden) -> Response:
     )
 
 
-def _unprocessable(error: UnprocessableEntity) -> Response:
+def unprocessable(error: UnprocessableEntity) -> Response:
     return problem(
         422,
         _("Something in the form doesn't fit"),
@@ -134,7 +120,7 @@ def _unprocessable(error: UnprocessableEntity) -> Response:
     )
 
 
-def _already_subscribed(error: AlreadySubscribedError) -> Response:
+def already_subscribed(error: AlreadySubscribedError) -> Response:
     return problem(
         409,
         _("You already have a plan"),
@@ -145,7 +131,7 @@ def _already_subscribed(error: AlreadySubscribedError) -> Response:
     )
 
 
-def _declined(error: CardDeclinedError) -> Response:
+def declined(error: CardDeclinedError) -> Response:
     return problem(
         402,
         _("Your card was declined"),
@@ -156,7 +142,7 @@ def _declined(error: CardDeclinedError) -> Response:
     )
 
 
-def _stripe_down(error: StripeError) -> Response:
+def stripe_down(error: StripeError) -> Response:
     # What the operator has to put right is told; other texts may quote what customers typed.
     reason = error if isinstance(error, StripeMisconfiguredError) else error.code
     log.error("A page could not reach Stripe: %s (%s)", type(error).__name__, reason)

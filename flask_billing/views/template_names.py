@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 from flask import Flask
-from jinja2 import Template
 
 from .. import translation
 from . import assets, formatting, quota_words
 
 
-def provide(
-    app: Flask, *, template: Template, context: dict[str, object], **_further: object
-) -> None:
-    """Add our names to a template of the ``billing/`` folder, just before it is rendered.
-
-    They are not Jinja globals, because the host's templates have an ``_`` of their own.
-    """
-    if not (template.name or "").startswith("billing/"):
-        return
-
-    context.update(
-        _=translation.gettext,
-        ngettext=translation.ngettext,
-        text_direction=translation.text_direction,
-        language=language,
-        fmt=formatting,
-        asset_url=assets.asset_url,
-        icons_url=assets.asset_url("icons.svg"),
-        quota_words=quota_words.words,
-        contact_url=app.config["BILLING_CONTACT_URL"],
-        tax_phrase=app.config["BILLING_TAX_PHRASE"],
-        poll_seconds=max(1, round(app.config["BILLING_METER_POLL"].total_seconds())),
-    )
+def names(app: Flask) -> dict[str, object]:
+    """What :mod:`flask_billing.views` adds to a template, just before it is rendered."""
+    return {
+        "_": translation.gettext,
+        "ngettext": translation.ngettext,
+        "text_direction": translation.text_direction,
+        "language": language,
+        "fmt": formatting,
+        "asset_url": assets.asset_url,
+        "icons_url": assets.asset_url("icons.svg"),
+        "quota_words": quota_words.words,
+        "contact_url": app.config["BILLING_CONTACT_URL"],
+        "tax_phrase": app.config["BILLING_TAX_PHRASE"],
+        "poll_seconds": max(1, round(app.config["BILLING_METER_POLL"].total_seconds())),
+    }
 
 
 def language() -> str:

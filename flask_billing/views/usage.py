@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, abort, request
+from flask import Response, abort, request
 from flask.typing import ResponseReturnValue
 
 from ..customers import require_current_customer
@@ -11,10 +11,7 @@ from . import fragments, meter_views
 from .overview import SHOWN
 from .visitor import require_visitor
 
-bp = Blueprint("usage", __name__)
 
-
-@bp.get("/usage")
 def index() -> ResponseReturnValue:
     """Every meter of the customer."""
     visitor = require_visitor()
@@ -28,7 +25,6 @@ def index() -> ResponseReturnValue:
     )
 
 
-@bp.get("/meters")
 def meters() -> ResponseReturnValue:
     """The meters of the overview, or with ``?all=1`` those of the usage page.
 
@@ -46,7 +42,6 @@ def meters() -> ResponseReturnValue:
     return fragments.show("billing/_meters.html", meters=shown, version=version, all_meters=every)
 
 
-@bp.get("/meters/<key>")
 def meter(key: str) -> ResponseReturnValue:
     """One meter, as ``billing_meter(key)`` puts it into a host's page; 204 likewise."""
     customer = require_current_customer()
