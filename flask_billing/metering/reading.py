@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import sqlalchemy as sa
 
-from .. import access, clock
+from .. import access
 from ..database import reading
 from ..errors import InvalidUsageError
 from ..models import (
@@ -62,16 +62,19 @@ class Snapshot:
     last_events: dict[str, datetime]
 
 
-def read_snapshot(customer_id: int, meters: c.Iterable[str]) -> Snapshot:
+def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> Snapshot:
     """Read a customer, past every cache.
 
+    :param now: business time; decides which counters and overrides are open.
     :raises InvalidUsageError: where no such customer is committed.
     """
     rows: dict[str, list[Row]] = {}
 
     with reading() as connection:
         query = _query(connection.dialect, tuple(meters))
-        found = query.rows(connection, _parameters(customer_id))
+        found = query.rows(
+            connection, {"customer": customer_id, "now": now, "recently": now - _OVERLAP}
+        )
 
     for row in found:
         rows.setdefault(row["kind"], []).append(row)
@@ -114,11 +117,6 @@ def _facts(customer_id: int, rows: dict[str, list[Row]]) -> Facts:
             for row in rows.get("epoch", ())
         ),
     )
-
-
-def _parameters(customer_id: int) -> dict[str, object]:
-    now = clock.now()
-    return {"customer": customer_id, "now": now, "recently": now - _OVERLAP}
 
 
 @functools.lru_cache(maxsize=64)

@@ -103,9 +103,9 @@ def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -
     if known is not None and not fresh and _is_fresh(known, age):
         return known
 
-    read_at = (time.monotonic(), clock.now())
-    snapshot = read_snapshot(customer_id, [meter.key for meter in current.catalog.meters])
-    made = Sheet(snapshot, read_at)
+    started, now = time.monotonic(), clock.now()
+    snapshot = read_snapshot(customer_id, [meter.key for meter in current.catalog.meters], now)
+    made = Sheet(snapshot, (started, now))
 
     if len(sheets) >= _MOST_SHEETS:
         sheets.clear()
