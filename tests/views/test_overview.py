@@ -43,7 +43,8 @@ def test_usage_comes_before_the_plan(host: Host, person: Person) -> None:
     assert "Paid" in said
 
 
-def test_somebody_without_a_plan_is_led_to_one(person: Person) -> None:
+def test_somebody_without_a_plan_is_led_to_one(host: Host, person: Person) -> None:
+    clock.set_source(host.app, host.sandbox.clock.now)  # which says when a checkout may expire
     page = person.open("/billing/")
     said = words(page)
 
