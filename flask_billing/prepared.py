@@ -14,7 +14,7 @@ import contextlib
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
+from sqlalchemy.engine.interfaces import DBAPIModule
 
 Values = c.Mapping[str, t.Any]
 Row = dict[str, t.Any]
@@ -65,9 +65,16 @@ class Prepared:
             found = connection.exec_driver_sql(self._sql, self._bound(values))
             return found.all() if self._names else found.rowcount
 
-        with _cursor(connection, self._sql) as cursor:
+        # Without a context manager of ours: half a dozen of these are a delivery.
+        cursor = connection.connection.cursor()
+
+        try:
             cursor.execute(self._sql, self._bound(values))
             return cursor.fetchall() if self._names else cursor.rowcount
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _wrapped(error, connection, self._sql) from error
+        finally:
+            cursor.close()
 
     def _bound(self, values: Values) -> dict[str, t.Any] | tuple[t.Any, ...]:
         bound = {**self._constants, **values}
@@ -80,8 +87,8 @@ class Prepared:
 
 def begin(connection: sa.Connection, sql: str) -> None:
     """Begin a transaction by this statement, where the driver does not."""
-    with _cursor(connection, sql) as cursor:
-        cursor.execute(sql)
+    with _errors(connection, sql):
+        connection.connection.cursor().execute(sql)
 
 
 @contextlib.contextmanager
@@ -121,18 +128,6 @@ def transaction(engine: sa.Engine) -> c.Iterator[sa.Connection]:
 def has_begun(connection: sa.Connection) -> bool:
     """Whether a transaction is open on SQLite's driver."""
     return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
-
-
-@contextlib.contextmanager
-def _cursor(connection: sa.Connection, sql: str) -> c.Iterator[DBAPICursor]:
-    """A cursor of the driver's, its errors turned into SQLAlchemy's."""
-    cursor = connection.connection.cursor()
-
-    try:
-        with _errors(connection, sql):
-            yield cursor
-    finally:
-        cursor.close()
 
 
 @contextlib.contextmanager

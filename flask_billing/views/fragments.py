@@ -40,5 +40,8 @@ def protect(response: Response) -> Response:
         return assets.cache(response)
 
     response.headers["Cache-Control"] = "private, no-store"
-    response.vary.update(VARY)
+
+    if request.method != "POST":  # the answer to one is never taken for another's
+        response.vary.update(VARY)
+
     return response
