@@ -3,9 +3,9 @@
 A catalog is a TOML file or Python calling :class:`Catalog` with the same names. It is
 immutable once loaded. ``flask billing catalog push`` brings Stripe in line with it, and
 docs/catalog.md describes every key.
-"""
 
-from __future__ import annotations
+Annotations are not postponed here: pydantic would read each back from text at every start.
+"""
 
 import collections.abc as c
 import os
@@ -47,7 +47,9 @@ Percent = t.Annotated[int, p.Field(ge=1, le=1000), WHOLE]
 class Part(p.BaseModel):
     """A table of the catalog."""
 
-    model_config = p.ConfigDict(frozen=True, extra="forbid")
+    # Read from a file, only the catalog as a whole is validated: the parts need no validators
+    # of their own before somebody makes one in Python.
+    model_config = p.ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Meter(Part):
@@ -181,7 +183,7 @@ class Plan(Part):
 
         return None
 
-    def in_currency(self, currency: str) -> Plan:
+    def in_currency(self, currency: str) -> "Plan":
         """The same plan, with prices that named no currency in this one."""
         prices = tuple(
             price if price.currency else price.model_copy(update={"currency": currency})
@@ -251,7 +253,7 @@ class Catalog(Part):
         return tuple(plan.in_currency(currency) for plan in plans)
 
     @p.model_validator(mode="after")
-    def _consistent(self, info: p.ValidationInfo) -> Catalog:
+    def _consistent(self, info: p.ValidationInfo) -> "Catalog":
         problems = list(catalog_rules.problems(self, info.context))
 
         if problems:
@@ -260,7 +262,7 @@ class Catalog(Part):
         return self
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Catalog:
+    def load(cls, path: str | os.PathLike[str]) -> "Catalog":
         """Read a TOML file.
 
         :raises CatalogError: listing every problem with its path in the file.
@@ -268,7 +270,7 @@ class Catalog(Part):
         return cls.parse(catalog_file.read(path), source=os.fspath(path))
 
     @classmethod
-    def parse(cls, content: c.Mapping[str, object], *, source: str = "(Python)") -> Catalog:
+    def parse(cls, content: c.Mapping[str, object], *, source: str = "(Python)") -> "Catalog":
         """Build a catalog from plain mappings, as :mod:`tomllib` gives them.
 
         :raises CatalogError: listing every problem with its path.

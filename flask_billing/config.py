@@ -8,7 +8,6 @@ default. docs/configuration.md shows this table and a test compares the two.
 from __future__ import annotations
 
 import os
-import re
 import typing as t
 from datetime import timedelta
 
@@ -101,9 +100,6 @@ CHOICES: t.Final[dict[str, tuple[object, ...]]] = {
     "BILLING_QUOTA_STATUS": (429, 402),
     "BILLING_WEBHOOK_PROCESSING": ("inline", "deferred"),
 }
-
-
-_KEY = re.compile(r"^[sr]k_(test|live)_")
 
 
 def apply_defaults(app: Flask) -> None:
