@@ -14,7 +14,7 @@ import click
 import flask_migrate
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import compare_metadata, produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
@@ -103,6 +103,18 @@ def test_upgrade_downgrade_and_upgrade_leave_no_difference(tables: Tables) -> No
 
     tables.upgrade()
     assert tables.differences() == []
+
+
+def test_a_revision_made_for_a_host_keeps_the_conditions_of_indexes(tables: Tables) -> None:
+    with tables.app.app_context(), tables.db.engine.connect() as connection:
+        made = produce_migrations(MigrationContext.configure(connection), tables.db.metadata)
+
+    assert made.upgrade_ops is not None
+    written = render_python_code(made.upgrade_ops)
+
+    for condition in ("state = 'open'", "state = 'pending'"):
+        assert f'sqlite_where=sa.text("{condition}")' in written
+        assert f'postgresql_where=sa.text("{condition}")' in written
 
 
 @pytest.mark.parametrize("make", [create_all, Tables.upgrade])
