@@ -27,6 +27,7 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
         "automatic_tax": {"disabled_reason": None, "enabled": False, "liability": None},
         "billing_cycle_anchor": account.now,
         "billing_cycle_anchor_config": None,
+        "billing_schedules": [],
         "billing_mode": _billing_mode(params.get("billing_mode") or {}, account.now),
         "billing_thresholds": None,
         "cancel_at": None,

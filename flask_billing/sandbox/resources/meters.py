@@ -35,7 +35,6 @@ def create(account: Account, call: Call) -> Body:
                 "type": "by_id",
             },
             "default_aggregation": {"formula": params["default_aggregation"]["formula"]},
-            "dimension_payload_keys": None,
             "display_name": params["display_name"],
             "event_name": name,
             "event_time_window": params.get("event_time_window"),

@@ -30,7 +30,6 @@ def new_product(account: Account, params: Body) -> Body:
             "id": object_id,
             "object": "product",
             "active": params.get("active", True),
-            "attributes": [],
             "created": account.now,
             "default_price": None,
             "description": params.get("description") or None,

@@ -1,0 +1,46 @@
+"""Every answer of every sandbox of a test, and every event, held against the SDK's classes."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import json
+import typing as t
+
+import pytest
+
+from flask_billing.sandbox import Sandbox
+from flask_billing.sandbox.front import Front
+
+from . import shapes
+
+#: Runs of thousands of subscribers repeat themselves; so many events tell all there is to tell.
+EVENTS = 1_000
+
+
+def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
+    """Let a test fail that met an answer of a wrong shape, or a 500 the test did not ask for."""
+    wrong: dict[str, None] = {}
+    answer, close = Front.__call__, Sandbox.close
+
+    def note(lines: c.Iterable[str], of: str) -> None:
+        wrong.update(dict.fromkeys(f"{of}: {line}" for line in lines))
+
+    def call(front: Front, environ: t.Any, start_response: t.Any) -> c.Iterable[bytes]:
+        chunks = list(answer(front, environ, start_response))
+
+        if environ["PATH_INFO"].startswith(("/v1/", "/v2/")):
+            body = json.loads(b"".join(chunks))
+            note(shapes.wrong_in(body), f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}")
+
+        return chunks
+
+    def last_look(sandbox: Sandbox) -> None:
+        for event in sandbox.events()[-EVENTS:]:
+            note(shapes.wrong_in_event(event), "event")
+
+        close(sandbox)
+
+    monkeypatch.setattr(Front, "__call__", call)
+    monkeypatch.setattr(Sandbox, "close", last_look)
+    yield
+    assert not wrong, "answers that are not as the SDK's classes say:\n" + "\n".join(wrong)
