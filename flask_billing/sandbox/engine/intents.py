@@ -223,8 +223,7 @@ def _outcome(failure: Body | None) -> Body:
 
 def _details(method: Body, amount: int) -> Body:
     if method["type"] != "card":
-        kind = method["type"]
-        return {kind: dict(method[kind]), "type": kind}
+        return _bank_details(method)
     card = method["card"]
     return {
         "card": {
@@ -252,6 +251,21 @@ def _details(method: Body, amount: int) -> Body:
             "wallet": None,
         },
         "type": "card",
+    }
+
+
+def _bank_details(method: Body) -> Body:
+    bank = method["us_bank_account"]
+    names = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4")
+    return {
+        "type": "us_bank_account",
+        "us_bank_account": {
+            **{name: bank[name] for name in names},
+            "expected_debit_date": None,
+            "mandate": None,
+            "payment_reference": None,
+            "routing_number": bank["routing_number"],
+        },
     }
 
 
