@@ -20,6 +20,9 @@ from stripe._stripe_object import UntypedStripeObject
 
 Check = c.Callable[[t.Any, str], c.Iterator[str]]
 
+#: A class of the SDK. They define ``__eq__`` only, so that mypy takes them for no cache's key.
+Resource: t.TypeAlias = t.Any
+
 #: Fields that recordings of the real API show and the classes do not have.
 RECORDED = {
     "charge": {"destination", "dispute", "order"},
@@ -82,10 +85,9 @@ def _object(value: t.Any, where: str) -> c.Iterator[str]:
         yield from _fields_check(_class_of(kind))(value, where)
 
 
-def _class_of(kind: str) -> type[StripeObject]:
+def _class_of(kind: str) -> Resource:
     module, name = (V2_OBJECT_CLASSES if kind.startswith("v2.") else OBJECT_CLASSES)[kind]
-    found: type[StripeObject] = getattr(importlib.import_module(module), name)
-    return found
+    return getattr(importlib.import_module(module), name)
 
 
 def _any_object(value: t.Any, where: str) -> c.Iterator[str]:
@@ -115,7 +117,7 @@ def _before_check(kind: str) -> Check:
 
 
 @functools.cache
-def _fields_check(cls: type[StripeObject], partial: bool = False, before: bool = False) -> Check:
+def _fields_check(cls: Resource, partial: bool = False, before: bool = False) -> Check:
     """Check a hash against a class, compiled when first met (classes may recurse)."""
     fields: dict[str, Check] = {}
     required: list[str] = []
@@ -186,9 +188,9 @@ def _check(hint: t.Any, before: bool = False) -> Check:
     return _anything
 
 
-def _class_check(cls: type[StripeObject]) -> Check:
+def _class_check(cls: Resource) -> Check:
     """Check an object inside another: of this kind, perhaps deleted."""
-    kind = t.cast(t.Any, cls).OBJECT_NAME
+    kind = cls.OBJECT_NAME
 
     def check(value: t.Any, where: str) -> c.Iterator[str]:
         if not isinstance(value, dict):
@@ -312,7 +314,7 @@ def _mapping_check(item: Check) -> Check:
 
 
 @functools.cache
-def _annotations(cls: type[StripeObject]) -> dict[str, t.Any]:
+def _annotations(cls: Resource) -> dict[str, t.Any]:
     """The fields of a class with their types, those of its bases included."""
     found: dict[str, t.Any] = {}
 
