@@ -183,7 +183,8 @@ def _check(hint: t.Any, before: bool = False) -> Check:
         if getattr(hint, "OBJECT_NAME", None) and not before:
             return _class_check(hint)
 
-        return _fields_check(hint, partial=before, before=before)
+        resource: Resource = hint
+        return _fields_check(resource, partial=before, before=before)
 
     return _anything
 
