@@ -65,3 +65,8 @@ def missing_param(param: str) -> ApiError:
 def unknown_param(param: str) -> ApiError:
     """A parameter the endpoint does not know."""
     return invalid(f"Received unknown parameter: {param}", param, "parameter_unknown")
+
+
+def not_built(what: str, param: str | None = None) -> ApiError:
+    """Something Stripe does and the sandbox does not."""
+    return ApiError(404, f"The sandbox does not know {what}; Stripe does.", param=param)

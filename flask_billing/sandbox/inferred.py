@@ -84,5 +84,11 @@ INFERRED = (
         "session unpaid; a failed debit makes it past due.",
         "docs: delayed notification payment methods",
     ),
+    Inference(
+        "A promotion code whose restrictions are not met is refused with "
+        "promotion_code_not_first_time, promotion_code_minimum_not_met or "
+        "promotion_code_customer_mismatch.",
+        "docs: restrictions of promotion codes; the words and codes are ours",
+    ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
 )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout.session import add_up
-from flask_billing.sandbox.engine import discounts
+from flask_billing.sandbox.checkout.session import add_up, full_price
+from flask_billing.sandbox.engine import discounts, redemption
 from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.resources import promotion_codes
 
 
 def redeem(account: Account, session: Body, entry: Body) -> None:
@@ -21,7 +22,14 @@ def redeem(account: Account, session: Body, entry: Body) -> None:
         )
     coupon_id = code["promotion"]["coupon"] if code else entry.get("coupon")
     coupon = account.require("coupon", coupon_id, param="discounts[0][coupon]")
-    discounts.check_redeemable(account, coupon, code, session["customer"])
+    discounts.check_redeemable(
+        account,
+        coupon,
+        code,
+        session["customer"],
+        subtotal=full_price(account, session),
+        currency=session["currency"],
+    )
     session["_"]["discount"] = {"promotion_code": code["id"]} if code else {"coupon": coupon["id"]}
     session["discounts"] = [
         {"coupon": None if code else coupon["id"], "promotion_code": code["id"] if code else None}
@@ -35,8 +43,8 @@ def enter_code(account: Account, session: Body, text: str) -> None:
         raise invalid("This session takes no promotion codes.")
     found = [
         code
-        for code in account.find("promotion_code")
-        if code["active"] and code["code"].lower() == text.strip().lower()
+        for code in promotion_codes.find(account, text)
+        if redemption.is_active(account, code) and code["customer"] in {None, session["customer"]}
     ]
     if not found:
         raise invalid("This code is invalid.", "promotion_code")

@@ -217,14 +217,30 @@ def add_up(account: Account, session: Body) -> None:
         line["amount_subtotal"] = 0 if free else pricing.amount(price, line["quantity"])
         line["amount_discount"] = 0
     if coupon is not None:
-        shares = discounts.shares(coupon, [line["amount_subtotal"] for line in lines])
-        for line, share in zip(lines, shares, strict=True):
+        covered = [line for line in lines if _is_covered(account, coupon, line)]
+        shares = discounts.shares(coupon, [line["amount_subtotal"] for line in covered])
+        for line, share in zip(covered, shares, strict=True):
             line["amount_discount"] = share
     for line in lines:
         line["amount_total"] = line["amount_subtotal"] - line["amount_discount"]
     session["amount_subtotal"] = sum(line["amount_subtotal"] for line in lines)
     session["amount_total"] = sum(line["amount_total"] for line in lines)
     session["total_details"]["amount_discount"] = sum(line["amount_discount"] for line in lines)
+
+
+def _is_covered(account: Account, coupon: Body, line: Body) -> bool:
+    price = account.anything(line["price"])
+    return discounts.covers(coupon, price["product"] if price else None)
+
+
+def full_price(account: Account, session: Body) -> int:
+    """What the lines cost without trial and discount."""
+    total = 0
+    for line in session["_"]["lines"]:
+        price = account.anything(line["price"])
+        assert price is not None
+        total += pricing.amount(price, line["quantity"] or 0)
+    return total
 
 
 def must_be_open(session: Body) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import redemption
 from flask_billing.sandbox.engine.periods import boundary
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import new_id
@@ -22,10 +23,13 @@ def redeem(
     keep: Sequence[str] = (),
     checkout_session: str | None = None,
     param: str = "discounts",
+    subtotal: int | None = None,
+    currency: str | None = None,
 ) -> list[str]:
     """Turn ``[{coupon|promotion_code|discount}]`` into discount ids, redeeming what is new.
 
-    ``keep`` are the discounts already in force, which ``{discount: ...}`` may name.
+    ``keep`` are the discounts already in force, which ``{discount: ...}`` may name. ``subtotal``
+    and ``currency`` are of what is bought with them, where that is known.
     """
     ids = []
     for index, entry in enumerate(entries):
@@ -51,42 +55,37 @@ def redeem(
         else:
             continue
         coupon = account.require("coupon", coupon_id, param=f"{where}[coupon]")
-        check_redeemable(account, coupon, code, customer)
+        check_redeemable(account, coupon, code, customer, subtotal=subtotal, currency=currency)
         ids.append(_start(account, coupon, code, customer, subscription, checkout_session)["id"])
     return ids
 
 
 def check_redeemable(
-    account: Account, coupon: Body, code: Body | None, customer: str | None
+    account: Account,
+    coupon: Body,
+    code: Body | None,
+    customer: str | None,
+    *,
+    subtotal: int | None = None,
+    currency: str | None = None,
 ) -> None:
-    """Refuse a coupon or code that is used up, expired or meant for somebody else."""
-    if not is_valid(account, coupon):
+    """Refuse a coupon or code that is used up, expired or meant for something else."""
+    if not redemption.is_open(account, coupon):
         raise invalid(f"Coupon expired: {coupon['id']}", "coupon", "coupon_expired")
+    if coupon["amount_off"] and currency and coupon["currency"] != currency:
+        raise invalid(
+            f"The coupon {coupon['id']} takes off {coupon['currency']}, and this is in {currency}.",
+            "coupon",
+        )
     if code is None:
         return
-    expired = code["expires_at"] is not None and code["expires_at"] <= account.now
-    used_up = (
-        code["max_redemptions"] is not None and code["times_redeemed"] >= code["max_redemptions"]
-    )
-    if not code["active"] or expired or used_up:
+    if not redemption.is_active(account, code):
         raise invalid(
             "This promotion code cannot be redeemed because it is expired or inactive.",
             "promotion_code",
             "promotion_code_expired",
         )
-    if code["customer"] is not None and code["customer"] != customer:
-        raise invalid(
-            "This promotion code cannot be redeemed by this customer.",
-            "promotion_code",
-            "promotion_code_customer_mismatch",
-        )
-
-
-def is_valid(account: Account, coupon: Body) -> bool:
-    """May the coupon be redeemed now?"""
-    by_time = coupon["redeem_by"] is None or coupon["redeem_by"] > account.now
-    limit = coupon["max_redemptions"]
-    return by_time and (limit is None or coupon["times_redeemed"] < limit)
+    redemption.check_restrictions(account, code, customer, subtotal)
 
 
 def _start(
@@ -116,11 +115,7 @@ def _start(
             "subscription_item": None,
         }
     )
-    coupon["times_redeemed"] += 1
-    account.save(coupon)
-    if code:
-        code["times_redeemed"] += 1
-        account.save(code)
+    redemption.count(account, coupon, code)
     return discount
 
 
@@ -182,9 +177,14 @@ def apply(account: Account, lines: list[Body], discount_ids: list[str]) -> list[
 
 
 def _applies(coupon: Body, line: Body) -> bool:
-    products = (coupon.get("_") or {}).get("products")
     details: Any = (line.get("pricing") or {}).get("price_details") or {}
-    return not products or details.get("product") in products
+    return covers(coupon, details.get("product"))
+
+
+def covers(coupon: Body, product: str | None) -> bool:
+    """Is the coupon for this product? One that names none is for all."""
+    products = (coupon.get("_") or {}).get("products")
+    return not products or product in products
 
 
 def _left(line: Body) -> int:

@@ -57,6 +57,8 @@ def start(
         customer=customer["id"],
         subscription=subscription["id"],
         checkout_session=checkout_session,
+        subtotal=_price_of_all(account, entries),
+        currency=currency,
     )
     items = [shape.new_item(account, subscription, entry) for entry in entries]
     shape.refuse_twins(items)
@@ -82,6 +84,13 @@ def _entries(account: Account, asked: list[Body]) -> list[Body]:
             price = shape.checked_price(account, entry.get("price"), f"{where}[price]")
         entries.append(shape.checked_entry(account, entry, price, where))
     return entries
+
+
+def _price_of_all(account: Account, entries: list[Body]) -> int:
+    return sum(
+        pricing.amount(shape.price_of(account, entry), entry.get("quantity") or 0)
+        for entry in entries
+    )
 
 
 def _one_currency(account: Account, entries: list[Body]) -> str:

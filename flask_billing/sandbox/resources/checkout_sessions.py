@@ -52,7 +52,7 @@ def create(account: Account, call: Call) -> Body:
         _prepare_setup(account, session, params)
     sessions.add_up(account, session)
     account.schedule(expires_at, "checkout.expire", session["id"])
-    return session
+    return account.save(session)
 
 
 def _line_items(account: Account, params: Body, mode: str) -> list[Body]:

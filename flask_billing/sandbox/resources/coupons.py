@@ -2,8 +2,8 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import discounts
-from flask_billing.sandbox.errors import invalid, missing_param
+from flask_billing.sandbox.engine import redemption
+from flask_billing.sandbox.errors import invalid, missing_param, not_built
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.ids import random_text
 from flask_billing.sandbox.lists import page
@@ -16,16 +16,8 @@ from flask_billing.sandbox.router import Call, endpoint
 def create(account: Account, call: Call) -> Body:
     """Create a coupon."""
     params = call.params
+    _check(account, params)
     percent, amount = params.get("percent_off"), params.get("amount_off")
-    if (percent in (None, "")) == (amount in (None, "")):
-        raise invalid("Please specify either `amount_off` or `percent_off`.", "percent_off")
-    if percent is not None and not 0 < percent <= 100:
-        raise invalid("Percent_off must be greater than 0 and at most 100.", "percent_off")
-    if amount and not params.get("currency"):
-        raise missing_param("currency")
-    duration = params.get("duration", "once")
-    if duration == "repeating" and not params.get("duration_in_months"):
-        raise missing_param("duration_in_months")
     object_id = params.get("id") or random_text(8)
     namesake = account.anything(object_id)
     if namesake is not None:
@@ -38,16 +30,14 @@ def create(account: Account, call: Call) -> Body:
             "object": "coupon",
             "amount_off": amount or None,
             "created": account.now,
-            "currency": params.get("currency") if amount else None,
-            "duration": duration,
+            "currency": params["currency"].lower() if amount else None,
+            "duration": params.get("duration", "once"),
             "duration_in_months": params.get("duration_in_months"),
             "livemode": False,
-            "max_redemptions": params.get("max_redemptions"),
             "metadata": fields.new_metadata(params),
             "name": params.get("name"),
             "percent_off": percent or None,
-            "redeem_by": params.get("redeem_by"),
-            "times_redeemed": 0,
+            **redemption.limits(account, "coupon", params),
             "_": {"products": (params.get("applies_to") or {}).get("products")},
         }
     )
@@ -55,9 +45,44 @@ def create(account: Account, call: Call) -> Body:
     return coupon
 
 
+def _check(account: Account, params: Body) -> None:
+    if "currency_options" in params:
+        raise not_built("coupons in several currencies", "currency_options")
+
+    percent, amount = params.get("percent_off"), params.get("amount_off")
+
+    if percent is None and amount is None:
+        raise missing_param("percent_off")
+    if percent is not None and amount is not None:
+        raise invalid("You may only specify one of these parameters: amount_off, percent_off.")
+    if percent is not None and not 0 < percent <= 100:
+        raise invalid("Invalid percent_off: must be greater than 0 and at most 100.", "percent_off")
+    if amount is not None and not params.get("currency"):
+        raise missing_param("currency")
+
+    fields.at_least(params, "amount_off", 1)
+    fields.not_longer(params, "name", 40)
+    months = params.get("duration_in_months")
+
+    if params.get("duration") == "repeating":
+        if months is None:
+            raise missing_param("duration_in_months")
+        fields.at_least(params, "duration_in_months", 1)
+    elif months is not None:
+        raise invalid(
+            "`duration_in_months` may only be given when `duration` is `repeating`.",
+            "duration_in_months",
+        )
+
+    products = (params.get("applies_to") or {}).get("products") or []
+
+    for index, product in enumerate(products):
+        account.require("product", product, param=f"applies_to[products][{index}]")
+
+
 @presents("coupon")
 def _shown(account: Account, coupon: Body) -> Body:
-    coupon["valid"] = not coupon.get("deleted") and discounts.is_valid(account, coupon)
+    coupon["valid"] = not coupon.get("deleted") and redemption.is_open(account, coupon)
     return coupon
 
 
@@ -78,6 +103,9 @@ def retrieve(account: Account, call: Call) -> Body:
 def update(account: Account, call: Call) -> Body:
     """Change a coupon's name and metadata; nothing else may change."""
     coupon = account.require("coupon", call.id, param="coupon!")
+    if "currency_options" in call.params:
+        raise not_built("coupons in several currencies", "currency_options")
+    fields.not_longer(call.params, "name", 40)
     with account.changing(coupon, "coupon.updated"):
         fields.assign(coupon, call.params, ("name",))
         fields.merge_metadata(coupon, call.params)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.errors import invalid
 
@@ -67,3 +68,29 @@ def address(given: Body | str | None) -> Body | None:
 def deleted(body: Body) -> Body:
     """What remains of a deleted object."""
     return {"id": body["id"], "object": body["object"], "deleted": True}
+
+
+def at_least(params: Body, name: str, least: int, *, inside: str = "") -> None:
+    """Refuse a number that is too small; ``inside`` names the hash it is in."""
+    value = params.get(name)
+    if isinstance(value, int) and value < least:
+        raise invalid(
+            f"This value must be greater than or equal to {least}.",
+            f"{inside}[{name}]" if inside else name,
+            "parameter_invalid_integer",
+        )
+
+
+def not_longer(params: Body, name: str, longest: int) -> None:
+    """Refuse a text that is too long."""
+    value = params.get(name)
+    if isinstance(value, str) and len(value) > longest:
+        shown = f"{value[:10]}...{value[-10:]}"
+        raise invalid(f"Invalid string: {shown}; must be at most {longest} characters", name)
+
+
+def in_the_future(account: Account, params: Body, name: str) -> None:
+    """Refuse a time that has passed."""
+    value = params.get(name)
+    if isinstance(value, int) and value <= account.now:
+        raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", name)
