@@ -15,7 +15,7 @@ _KEPT = 30 * DAY
 _FAILING = (
     "EXISTS (SELECT 1 FROM deliveries d WHERE d.event = objects.id AND d.state != 'delivered')"
 )
-_DELIVERED = {False: _FAILING, True: f"NOT {_FAILING}"}
+_DELIVERED: dict[bool | None, str] = {False: _FAILING, True: f"NOT {_FAILING}"}
 
 
 @endpoint("GET", "/v1/events/{id}")
