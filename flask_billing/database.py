@@ -24,7 +24,6 @@ from .models.base import Base
 from .state import BillingState, state
 
 if t.TYPE_CHECKING:
-    from flask_sqlalchemy import SQLAlchemy
     from sqlalchemy.orm import Session
 
 Insert = postgresql.Insert | sqlite.Insert
@@ -36,10 +35,8 @@ _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
 def engine() -> sa.Engine:
     """The engine for own transactions, built at first use from the host's."""
-    return _engine(state())
+    current = state()
 
-
-def _engine(current: BillingState) -> sa.Engine:
     if current.own_engine is None:
         current.own_engine = _build(current)
         _engines.add(current.own_engine)
@@ -49,10 +46,7 @@ def _engine(current: BillingState) -> sa.Engine:
 
 def has_own_connection() -> bool:
     """Whether own transactions are possible, or have to join ``db.session``."""
-    return _has_own_connection(state())
-
-
-def _has_own_connection(current: BillingState) -> bool:
+    current = state()
     cached: bool | None = current.caches.get("own_connection")
 
     if cached is None:
@@ -84,10 +78,8 @@ def transaction() -> c.Iterator[sa.Connection]:
     unless that held no transaction before. So it is on SQLite while the host's session holds
     the write lock, where a second connection would only wait for it in vain.
     """
-    current = state()
-
-    if _has_own_connection(current) and not _holds_write_lock(current.db):
-        with prepared.transaction(_engine(current)) as connection:
+    if has_own_connection() and not host_holds_write_lock():
+        with prepared.transaction(engine()) as connection:
             yield connection
 
         return
@@ -282,10 +274,7 @@ def host_holds_write_lock() -> bool:
     Hosts that begin a transaction themselves, at the first read, count as writing too: what we
     wrote beside it would make their own next write fail on a stale snapshot.
     """
-    return _holds_write_lock(state().db)
-
-
-def _holds_write_lock(database: SQLAlchemy) -> bool:
+    database = state().db
     return (
         database.session.registry.has()
         and database.engine.dialect.name == "sqlite"

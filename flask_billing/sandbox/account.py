@@ -4,15 +4,22 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from flask_billing.sandbox import outgoing, present
-from flask_billing.sandbox.body import Body, dumps, previous_attributes
+from flask_billing.sandbox import present
+from flask_billing.sandbox.body import Body, copy_of, dumps, previous_attributes
 from flask_billing.sandbox.errors import missing_object
-from flask_billing.sandbox.outgoing import Cause, Emitted
-from flask_billing.sandbox.settings import Settings
+from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.settings import API_VERSION, Settings
 
-__all__ = ["Account", "Cause"]
+
+@dataclass(frozen=True)
+class Cause:
+    """The API request that events name as their cause; both are None for automatic work."""
+
+    request_id: str | None = None
+    idempotency_key: str | None = None
 
 
 class Account:
@@ -38,7 +45,7 @@ class Account:
         self._objects: dict[str, Body] = {}
         self._new: set[str] = set()
         self._dirty: dict[str, None] = {}
-        self._events: list[Emitted] = []
+        self._events: list[tuple[str, str, Body | None, int, Cause]] = []
 
     # objects
 
@@ -179,10 +186,7 @@ class Account:
         self, event_type: str, shown: Body, previous: Body | None = None, *, at: int | None = None
     ) -> None:
         """Record an event whose object is already as the API shows it."""
-        self._emit_text(event_type, dumps(shown), previous, at)
-
-    def _emit_text(self, event_type: str, text: str, previous: Body | None, at: int | None) -> None:
-        event = Emitted(event_type, text, previous, self.now, self.cause)
+        event = (event_type, dumps(shown), previous, self.now, self.cause)
         if at is None:
             self._events.append(event)
         else:
@@ -198,10 +202,10 @@ class Account:
         before = dumps(self.show(body))
         yield body
         self.save(body)
-        shown = self.show(body)
-        after = dumps(shown)
-        if after != before:
-            self._emit_text(event, after, previous_attributes(json.loads(before), shown), at)
+        after = self.show(body)
+        if dumps(after) != before:
+            previous = previous_attributes(json.loads(before), copy_of(after))
+            self.emit(event, body, previous, at=at)
 
     @contextmanager
     def automatic(self) -> Iterator[None]:
@@ -232,6 +236,46 @@ class Account:
         self.flush()
         if not self._events:
             return 0
-        queued = outgoing.queue(self, self._events)
+        endpoints = [
+            (endpoint["id"], set(endpoint["enabled_events"]))
+            for endpoint in self.find("webhook_endpoint")
+            if endpoint["status"] == "enabled"
+        ]
+        queued = 0
+        for event_type, text, previous, created, cause in self._events:
+            receivers = [
+                object_id for object_id, types in endpoints if "*" in types or event_type in types
+            ]
+            event_id = new_id("evt")
+            data = '{"object":' + text
+            if previous is not None:
+                data += ',"previous_attributes":' + dumps(previous)
+            head = dumps(
+                {
+                    "id": event_id,
+                    "object": "event",
+                    "api_version": API_VERSION,
+                    "created": created,
+                    "livemode": False,
+                    "pending_webhooks": len(receivers),
+                    "request": {
+                        "id": cause.request_id,
+                        "idempotency_key": cause.idempotency_key,
+                    },
+                    "type": event_type,
+                }
+            )
+            self.connection.execute(
+                "INSERT INTO objects (id, kind, created, parent, body)"
+                " VALUES (?, 'event', ?, ?, ?)",
+                (event_id, created, event_type, head[:-1] + ',"data":' + data + "}}"),
+            )
+            for endpoint_id in receivers:
+                self.connection.execute(
+                    "INSERT INTO deliveries (event, type, endpoint, state)"
+                    " VALUES (?, ?, ?, 'pending')",
+                    (event_id, event_type, endpoint_id),
+                )
+                queued += 1
         self._events.clear()
         return queued

@@ -6,20 +6,13 @@ When a recording settles an item, correct the behaviour and delete the item.
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 #: Days after a failed renewal at which the payment is tried again.
 RETRY_DAYS = (1, 3, 5, 7, 9, 11, 13, 14)
 
 #: Days before a renewal at which ``invoice.upcoming`` is sent.
 UPCOMING_DAYS = 7
-
-#: Seconds after each failed delivery of a webhook until the next, in test mode: three tries more
-#: within a few hours.
-WEBHOOK_RETRY_SECONDS = (300, 3_600, 3 * 3_600)
-
-#: The same in live mode: longer and longer waits, over three days.
-LIVE_WEBHOOK_RETRY_SECONDS = (300, 1_800, 7_200, 18_000, 36_000, *[43_200] * 4)
 
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
@@ -28,6 +21,12 @@ CHALLENGE_IS_HARD_DECLINE = True
 def discount_rounded(amount: Fraction) -> int:
     """Round a percentage of a line like a proration: to the nearest, ties toward minus infinity."""
     return ceil(amount - Fraction(1, 2))
+
+
+def tax_rounded(amount: Fraction) -> int:
+    """Round a line's tax to the nearest, ties away from zero: a credit undoes its charge."""
+    whole = floor(abs(amount) + Fraction(1, 2))
+    return whole if amount >= 0 else -whole
 
 
 def quantity_before(name: str, quantity: int) -> str:
@@ -55,6 +54,26 @@ INFERRED = (
         "docs: declines that are not retried include authentication_required",
     ),
     Inference("Percentages of a line are rounded by discount_rounded.", "same rule as prorations"),
+    Inference(
+        "An invoice over nothing goes from draft to paid in one invoice.updated, before "
+        "invoice.finalized.",
+        "recorded at 2020-08-27 only",
+    ),
+    Inference(
+        "A debt on the customer's balance is charged with the next invoice over more than nothing; "
+        "one over nothing or less leaves it.",
+        "docs: amount_due takes a positive starting balance into account",
+    ),
+    Inference(
+        "Voiding an invoice gives back what it had used of the customer's balance, as "
+        "unapplied_from_invoice.",
+        "docs: types of balance transactions",
+    ),
+    Inference(
+        "Tax of fixed rates is rounded line by line, by tax_rounded; exclusive tax is taken on "
+        "what inclusive tax and discounts leave.",
+        "docs: tax rates; total_taxes are the sums of the lines",
+    ),
     Inference("Proration lines name a quantity as quantity_before does.", "docs examples"),
     Inference(
         "On subscription create, invoice.created shows the draft and no invoice.updated follows "
@@ -96,17 +115,6 @@ INFERRED = (
         "promotion_code_not_first_time, promotion_code_minimum_not_met or "
         "promotion_code_customer_mismatch.",
         "docs: restrictions of promotion codes; the words and codes are ours",
-    ),
-    Inference(
-        "Failed webhooks are tried again after WEBHOOK_RETRY_SECONDS, in live mode after "
-        "LIVE_WEBHOOK_RETRY_SECONDS.",
-        "docs: three times over a few hours in a sandbox, up to three days with exponential "
-        "back-off in live mode; the waits themselves are nowhere said",
-    ),
-    Inference(
-        "An event for an endpoint of another API version names that version; its object is "
-        "rendered at the sandbox's own.",
-        "simplified: the sandbox speaks one version",
     ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
 )

@@ -18,8 +18,6 @@ class Settings:
     ``retry_days`` are the days after a failed renewal at which the payment is tried again (8 in
     two weeks by default); ``after_retries`` is what happens to the subscription then.
     ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
-    ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
-    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``.
     """
 
     account_name: str = "Sandbox"
@@ -32,5 +30,4 @@ class Settings:
     draft_seconds: int = HOUR
     incomplete_seconds: int = 23 * HOUR
     minimum_charge: int = 50
-    webhook_retry_seconds: tuple[int, ...] = inferred.WEBHOOK_RETRY_SECONDS
     payment_method_types: tuple[str, ...] = ("card",)

@@ -30,6 +30,8 @@ def unbalanced(client: stripe.StripeClient) -> list[str]:
         found += _of(invoice, _is_paid_for(invoice, books))
     for intent in books.intents:
         found += _of(intent, _received(intent, books))
+    for customer in books.customers:
+        found += _of(customer, _has_its_balance(customer, client))
     found += _numbers(books.invoices)
     return found
 
@@ -38,6 +40,7 @@ class _Books:
     """Everything that has to do with money, read once."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
+        self.customers = _all(client.v1.customers.list({"limit": 100}))
         self.invoices = _all(client.v1.invoices.list({"limit": 100}))
         self.payments = _all(client.v1.invoice_payments.list({"limit": 100}))
         self.intents = _all(client.v1.payment_intents.list({"limit": 100}))
@@ -169,6 +172,19 @@ def _received(intent: Body, books: _Books) -> c.Iterator[str]:
         gave_all = charge["captured"] and charge["amount_refunded"] == charge["amount_captured"]
         if charge["refunded"] != bool(gave_all and charge["amount_refunded"]):
             yield f"{charge['id']} says refunded={charge['refunded']}"
+
+
+def _has_its_balance(customer: Body, client: stripe.StripeClient) -> c.Iterator[str]:
+    """The balance is the sum of its transactions, and each knows what it made of it."""
+    held = 0
+    transactions = client.v1.customers.balance_transactions.list(customer["id"], {"limit": 100})
+    for one in reversed(_all(transactions)):
+        if customer["currency"] in {None, one["currency"]}:
+            held += one["amount"]
+            if one["ending_balance"] != held:
+                yield f"{one['id']} ends with {one['ending_balance']}, not {held}"
+    if customer["balance"] != held:
+        yield f"balance {customer['balance']}, but its transactions make {held}"
 
 
 def _numbers(invoices: list[Body]) -> list[str]:

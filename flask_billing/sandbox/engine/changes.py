@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body, copy_of
-from flask_billing.sandbox.engine import discounts, lines, pricing, proration
+from flask_billing.sandbox.engine import discounts, lines, pricing, proration, taxes
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import invalid, missing_object
 from flask_billing.sandbox.inferred import quantity_before
@@ -82,6 +82,8 @@ def _changed(account: Account, item: Body, entry: Body, where: str) -> None:
     if "quantity" in entry or shape.is_metered(price):
         checked = shape.checked_entry(account, {**entry}, price, where)
         item["quantity"] = checked["quantity"]
+    if "tax_rates" in entry:
+        item["tax_rates"] = taxes.checked(account, entry["tax_rates"], f"{where}[tax_rates]")
     if "metadata" in entry:
         merged = {**item["metadata"], **(entry["metadata"] or {})}
         item["metadata"] = {k: v for k, v in merged.items() if v != ""}

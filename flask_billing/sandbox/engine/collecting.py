@@ -15,17 +15,23 @@ def collect(
     off_session: bool = True,
     method: Body | None = None,
     authenticated: bool = False,
+    automatic: bool = False,
 ) -> Outcome:
-    """Attempt an open invoice and let its subscription follow."""
+    """Attempt an open invoice and let its subscription follow.
+
+    ``automatic`` attempts are those of the retry schedule; others leave it as it is.
+    """
     subscription = invoices.subscription_of(account, invoice)
     method = method or payments.payer_method(account, invoice["customer"], subscription, invoice)
+    planned = automatic or not invoice["attempted"]
+    invoice["_"]["retrying"] = automatic
     outcome = payments.pay_invoice(
         account, invoice, method, off_session=off_session, authenticated=authenticated
     )
     if outcome.result == "paid":
         after_payment(account, invoice, method)
     elif subscription is not None and outcome.result != "processing":
-        _after_failure(account, invoice, subscription, outcome)
+        _after_failure(account, invoice, subscription, outcome, planned)
     return outcome
 
 
@@ -51,7 +57,9 @@ def save_method(account: Account, subscription: Body, method: Body | None) -> No
         subscription["default_payment_method"] = method["id"]
 
 
-def _after_failure(account: Account, invoice: Body, subscription: Body, outcome: Outcome) -> None:
+def _after_failure(
+    account: Account, invoice: Body, subscription: Body, outcome: Outcome, planned: bool
+) -> None:
     if subscription["status"] in {"incomplete", "canceled", "incomplete_expired"}:
         return
     if invoice["id"] != subscription["latest_invoice"]:
@@ -61,11 +69,12 @@ def _after_failure(account: Account, invoice: Body, subscription: Body, outcome:
     )
     method = payments.payer_method(account, invoice["customer"], subscription, invoice)
     invoice["_"]["failed_method"] = method["id"] if method else None
-    _schedule_retry(account, invoice)
+    if planned:
+        _schedule_retry(account, invoice)
     if subscription["status"] == "active" and invoice["status"] == "open":
         with account.changing(subscription, "customer.subscription.updated"):
             subscription["status"] = "past_due"
-    if invoice["next_payment_attempt"] is None:
+    if planned and invoice["next_payment_attempt"] is None:
         end_dunning(account, subscription)
 
 
@@ -96,7 +105,7 @@ def retry(account: Account, invoice: Body) -> None:
         if invoice["next_payment_attempt"] is None:
             end_dunning(account, subscription)
         return
-    collect(account, invoice)
+    collect(account, invoice, automatic=True)
 
 
 def end_dunning(account: Account, subscription: Body) -> None:

@@ -2,10 +2,10 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import discounts, intents, invoice_items
+from flask_billing.sandbox.engine import balance, intents, invoice_items, totals
+from flask_billing.sandbox.engine.invoice_object import new_invoice
 from flask_billing.sandbox.errors import invalid
-from flask_billing.sandbox.ids import new_id, random_text
-from flask_billing.sandbox.present import presents
+from flask_billing.sandbox.ids import random_text
 from flask_billing.sandbox.settings import ACCOUNT_ID, DAY
 
 
@@ -22,157 +22,35 @@ def draft(
     collection_method: str = "charge_automatically",
     days_until_due: int | None = None,
     auto_advance: bool = False,
+    tax_rates: list[str] | None = None,
 ) -> Body:
-    """A new draft invoice with its totals; emits ``invoice.created``."""
-    object_id = new_id("in")
+    """A new draft invoice with its totals; emits ``invoice.created``.
+
+    ``tax_rates`` are those of its lines that name none; by default the subscription's.
+    """
     if customer["currency"] is None:
         with account.changing(customer, "customer.updated"):
             customer["currency"] = currency
-    invoice: Body = {
-        "id": object_id,
-        "object": "invoice",
-        "account_country": account.settings.country,
-        "account_name": account.settings.account_name,
-        "account_tax_ids": None,
-        "amount_due": 0,
-        "amount_overpaid": 0,
-        "amount_paid": 0,
-        "amount_remaining": 0,
-        "amount_shipping": 0,
-        "application": None,
-        "attempt_count": 0,
-        "attempted": False,
-        "auto_advance": auto_advance,
-        "automatic_tax": {
-            "disabled_reason": None,
-            "enabled": False,
-            "liability": None,
-            "provider": None,
-            "status": None,
-        },
-        "automatically_finalizes_at": None,
-        "billing_reason": reason,
-        "collection_method": collection_method,
-        "created": account.now,
-        "currency": currency,
-        "custom_fields": None,
-        "customer": customer["id"],
-        "customer_account": None,
-        "customer_address": customer["address"],
-        "customer_email": customer["email"],
-        "customer_name": customer["name"],
-        "customer_phone": customer["phone"],
-        "customer_shipping": customer["shipping"],
-        "customer_tax_exempt": customer["tax_exempt"],
-        "customer_tax_ids": [],
-        "default_payment_method": None,
-        "default_source": None,
-        "default_tax_rates": [],
-        "description": None,
-        "discounts": discount_ids or [],
-        "due_date": None,
-        "effective_at": None,
-        "ending_balance": None,
-        "footer": None,
-        "from_invoice": None,
-        "hosted_invoice_url": None,
-        "invoice_pdf": None,
-        "issuer": {"type": "self"},
-        "last_finalization_error": None,
-        "latest_revision": None,
-        "lines": {"data": lines},
-        "livemode": False,
-        "metadata": {},
-        "next_payment_attempt": None,
-        "number": None,
-        "on_behalf_of": None,
-        "parent": _parent(subscription),
-        "payment_settings": {
-            "default_mandate": None,
-            "payment_method_options": None,
-            "payment_method_types": None,
-        },
-        "period_end": period[1],
-        "period_start": period[0],
-        "post_payment_credit_notes_amount": 0,
-        "pre_payment_credit_notes_amount": 0,
-        "receipt_number": None,
-        "rendering": None,
-        "shipping_cost": None,
-        "shipping_details": None,
-        "starting_balance": 0,
-        "statement_descriptor": None,
-        "status": "draft",
-        "status_transitions": {
-            "finalized_at": None,
-            "marked_uncollectible_at": None,
-            "paid_at": None,
-            "voided_at": None,
-        },
-        "subtotal": 0,
-        "subtotal_excluding_tax": 0,
-        "test_clock": None,
-        "total": 0,
-        "total_discount_amounts": [],
-        "total_excluding_tax": 0,
-        "total_pretax_credit_amounts": [],
-        "total_taxes": [],
-        "webhooks_delivered_at": account.now,
-        "_": {"days_until_due": days_until_due, "retries": 0, "payment": None},
-    }
-    add_up(account, invoice, customer)
+    if tax_rates is None:
+        tax_rates = list(subscription["default_tax_rates"]) if subscription else []
+    invoice = new_invoice(
+        account,
+        customer,
+        reason=reason,
+        currency=currency,
+        lines=lines,
+        period=period,
+        subscription=subscription,
+        discount_ids=discount_ids or [],
+        collection_method=collection_method,
+        days_until_due=days_until_due,
+        auto_advance=auto_advance,
+        tax_rates=tax_rates,
+    )
+    totals.add_up(account, invoice, customer)
     account.add(invoice)
     invoice_items.assign(account, invoice)
     account.emit("invoice.created", invoice)
-    return invoice
-
-
-def _parent(subscription: Body | None) -> Body | None:
-    if subscription is None:
-        return None
-    return {
-        "quote_details": None,
-        "subscription_details": {
-            "metadata": dict(subscription["metadata"]),
-            "subscription": subscription["id"],
-        },
-        "type": "subscription_details",
-    }
-
-
-def add_up(account: Account, invoice: Body, customer: Body) -> None:
-    """Write subtotal, discounts, totals and the amount due from the lines."""
-    lines = invoice["lines"]["data"]
-    for line in lines:
-        line["invoice"] = invoice["id"]
-    off = discounts.apply(account, lines, invoice["discounts"])
-    subtotal = sum(line["amount"] for line in lines)
-    total = subtotal - sum(entry["amount"] for entry in off)
-    invoice["subtotal"] = invoice["subtotal_excluding_tax"] = subtotal
-    invoice["total"] = invoice["total_excluding_tax"] = total
-    invoice["total_discount_amounts"] = off
-    invoice["total_pretax_credit_amounts"] = [{**entry, "type": "discount"} for entry in off]
-    invoice["starting_balance"] = customer["balance"]
-    due = max(total + customer["balance"], 0) if total > 0 else 0
-    if 0 < due < account.settings.minimum_charge and invoice["status"] == "draft":
-        invoice["_"]["carried"] = due
-        due = 0
-    else:
-        invoice["_"]["carried"] = 0
-    invoice["amount_due"] = due
-    invoice["amount_remaining"] = due - invoice["amount_paid"]
-
-
-@presents("invoice")
-def _shown(account: Account, invoice: Body) -> Body:
-    lines = invoice["lines"]["data"]
-    invoice["lines"] = {
-        "object": "list",
-        "data": lines[:10],
-        "has_more": len(lines) > 10,
-        "total_count": len(lines),
-        "url": f"/v1/invoices/{invoice['id']}/lines",
-    }
     return invoice
 
 
@@ -196,7 +74,7 @@ def finalize(account: Account, invoice: Body, *, quiet: bool = False) -> Body:
         )
     customer = account.anything(invoice["customer"])
     assert customer is not None
-    add_up(account, invoice, customer)
+    totals.add_up(account, invoice, customer)
     account.unschedule("invoice.finalize", invoice["id"])
     before = account.mark()
     if quiet:
@@ -208,8 +86,8 @@ def finalize(account: Account, invoice: Body, *, quiet: bool = False) -> Body:
     if invoice["amount_due"] > 0:
         intents.request_payment(account, invoice, at=before)
     account.emit("invoice.finalized", invoice)
-    if invoice["amount_due"] == 0:
-        settle(account, invoice, attempted=True)
+    if invoice["status"] == "paid":
+        _emit_paid(account, invoice)
     return invoice
 
 
@@ -217,18 +95,10 @@ def _open(account: Account, invoice: Body, customer: Body) -> None:
     number = customer["next_invoice_sequence"]
     invoice["number"] = f"{customer['invoice_prefix']}-{number:04d}"
     customer["next_invoice_sequence"] = number + 1
-    balance = customer["balance"]
-    if invoice["total"] < 0:
-        ending = balance + invoice["total"]
-    elif invoice["_"]["carried"]:
-        ending = invoice["_"]["carried"]
-    else:
-        ending = min(balance + invoice["total"], 0) if balance < 0 else 0
-    invoice["ending_balance"] = ending
-    if ending != balance:
-        with account.changing(customer, "customer.updated"):
-            customer["balance"] = ending
     account.save(customer)
+    settled = totals.settlement(account, invoice)
+    balance.settle(account, customer, invoice, applied=settled.applied, carried=settled.carried)
+    invoice["ending_balance"] = balance.of(customer, invoice["currency"])
     invoice["status"] = "open"
     invoice["effective_at"] = account.now
     invoice["automatically_finalizes_at"] = None
@@ -243,22 +113,42 @@ def _open(account: Account, invoice: Body, customer: Body) -> None:
     if invoice["collection_method"] == "send_invoice":
         days = invoice["_"]["days_until_due"]
         invoice["due_date"] = account.now + (30 if days is None else days) * DAY
+    if invoice["amount_due"] == 0:
+        invoice["attempted"] = True
+        _mark_paid(account, invoice)
 
 
-def settle(account: Account, invoice: Body, *, attempted: bool, counted: bool = False) -> None:
-    """Mark an invoice as paid, with the events that follow."""
+def settle(account: Account, invoice: Body, *, off_stripe: bool = False) -> None:
+    """What was due on an open invoice came, or came from elsewhere: ``off_stripe``."""
     with account.changing(invoice, "invoice.updated"):
-        invoice["status"] = "paid"
-        invoice["attempted"] = attempted or invoice["attempted"]
-        if counted:
-            invoice["attempt_count"] += 1
-        invoice["amount_paid"] = invoice["amount_due"]
-        invoice["amount_remaining"] = 0
-        invoice["auto_advance"] = False
-        invoice["next_payment_attempt"] = None
-        invoice["status_transitions"]["paid_at"] = account.now
+        if not off_stripe:
+            count_attempt(invoice)
+        _mark_paid(account, invoice)
+    if off_stripe:
+        account.emit("invoice.paid", invoice)
+    else:
+        _emit_paid(account, invoice)
+
+
+def count_attempt(invoice: Body) -> None:
+    """Count an attempt to collect: the first of all, then only the automatic retries."""
+    invoice["attempted"] = True
+    if invoice["attempt_count"] == 0 or invoice["_"].pop("retrying", False):
+        invoice["attempt_count"] += 1
+
+
+def _mark_paid(account: Account, invoice: Body) -> None:
+    invoice["status"] = "paid"
+    invoice["amount_paid"] = invoice["amount_due"]
+    invoice["amount_remaining"] = 0
+    invoice["auto_advance"] = False
+    invoice["next_payment_attempt"] = None
+    invoice["status_transitions"]["paid_at"] = account.now
     account.unschedule("invoice.collect", invoice["id"])
     account.unschedule("invoice.overdue", invoice["id"])
+
+
+def _emit_paid(account: Account, invoice: Body) -> None:
     account.emit("invoice.paid", invoice)
     account.emit("invoice.payment_succeeded", invoice)
 
@@ -276,4 +166,5 @@ def close(account: Account, invoice: Body, status: str) -> None:
     account.unschedule("invoice.collect", invoice["id"])
     if status == "void":
         intents.cancel_for(account, invoice)
+        balance.give_back(account, invoice)
     account.emit("invoice.voided" if status == "void" else "invoice.marked_uncollectible", invoice)

@@ -60,8 +60,7 @@ def pay_invoice(
     assert intent is not None
     if method is None:
         with account.changing(invoice, "invoice.updated"):
-            invoice["attempted"] = True
-            invoice["attempt_count"] += 1
+            invoices.count_attempt(invoice)
         account.emit("invoice.payment_failed", invoice)
         return Outcome("no_method")
     outcome = confirm(account, intent, method, off_session=off_session, authenticated=authenticated)
@@ -76,7 +75,7 @@ def pay_invoice(
     with account.changing(invoice, "invoice.updated"):
         invoice["attempted"] = True
         if not challenged or off_session:
-            invoice["attempt_count"] += 1
+            invoices.count_attempt(invoice)
     if challenged:
         account.emit("invoice.payment_action_required", invoice)
     if not challenged or off_session:
@@ -94,7 +93,7 @@ def settle_invoice(account: Account, invoice: Body) -> None:
             account.save(payment)
             with account.automatic():
                 account.emit("invoice_payment.paid", payment)
-    invoices.settle(account, invoice, attempted=True, counted=True)
+    invoices.settle(account, invoice)
 
 
 def confirm(

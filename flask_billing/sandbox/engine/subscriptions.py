@@ -4,6 +4,7 @@ from typing import Any
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import taxes
 from flask_billing.sandbox.engine.periods import period_containing
 from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.ids import new_id
@@ -42,7 +43,9 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
         "days_until_due": params.get("days_until_due") or None,
         "default_payment_method": params.get("default_payment_method") or None,
         "default_source": None,
-        "default_tax_rates": [],
+        "default_tax_rates": taxes.checked(
+            account, params.get("default_tax_rates"), "default_tax_rates"
+        ),
         "description": params.get("description") or None,
         "discounts": [],
         "ended_at": None,
@@ -95,7 +98,7 @@ def new_item(account: Account, subscription: Body, entry: Body) -> Body:
         "price": entry["price"],
         "quantity": entry.get("quantity"),
         "subscription": subscription["id"],
-        "tax_rates": [],
+        "tax_rates": list(entry.get("tax_rates") or []),
     }
 
 
@@ -129,6 +132,7 @@ def checked_price(account: Account, object_id: str | None, param: str) -> Body:
 
 def checked_entry(account: Account, entry: Body, price: Body, param: str) -> Body:
     """An item's parameters with the quantity that its price wants."""
+    taxes.checked(account, entry.get("tax_rates"), f"{param}[tax_rates]")
     quantity = entry.get("quantity")
     if is_metered(price):
         if quantity is not None:
@@ -225,6 +229,7 @@ def _shown(account: Account, subscription: Body) -> Body:
         "total_count": len(items),
         "url": f"/v1/subscription_items?subscription={subscription['id']}",
     }
+    subscription["default_tax_rates"] = taxes.shown(account, subscription["default_tax_rates"])
     subscription["plan"] = items[0]["plan"] if len(items) == 1 else None
     subscription["quantity"] = items[0].get("quantity") if len(items) == 1 else None
     return subscription
@@ -236,6 +241,7 @@ def _shown_item(account: Account, item: Body) -> Body:
     assert price is not None
     item["price"] = account.show(price)
     item["plan"] = legacy_plan(account, price)
+    item["tax_rates"] = taxes.shown(account, item["tax_rates"])
     if item["quantity"] is None:
         del item["quantity"]
     return item

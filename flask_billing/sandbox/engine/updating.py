@@ -11,6 +11,7 @@ from flask_billing.sandbox.engine import (
     invoices,
     lines,
     payments,
+    taxes,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, invalid
@@ -100,6 +101,10 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
 def _settings(account: Account, subscription: Body, params: Body) -> None:
     fields.assign(subscription, params, ("description", "collection_method", "days_until_due"))
     fields.merge_metadata(subscription, params)
+    if "default_tax_rates" in params:
+        subscription["default_tax_rates"] = taxes.checked(
+            account, params["default_tax_rates"], "default_tax_rates"
+        )
     if "default_payment_method" in params:
         object_id = params["default_payment_method"]
         if object_id:

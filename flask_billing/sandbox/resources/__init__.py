@@ -22,6 +22,8 @@ _MODULES = (
     "webhook_endpoints",
     "meters",
     "portal",
+    "balance_transactions",
+    "tax_rates",
     "balance",
 )
 

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import ending
+from flask_billing.sandbox.engine import balance, ending
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.ids import new_id, new_invoice_prefix
 from flask_billing.sandbox.lists import counted, page
@@ -24,7 +24,7 @@ def new_customer(account: Account, params: Body) -> Body:
         "id": new_id("cus"),
         "object": "customer",
         "address": None,
-        "balance": params.get("balance", 0),
+        "balance": 0,
         "created": account.now,
         "currency": None,
         "customer_account": None,
@@ -52,6 +52,7 @@ def new_customer(account: Account, params: Body) -> Body:
     }
     account.add(customer)
     _change(account, customer, params)
+    balance.set_to(account, customer, params.get("balance", 0), "initial")
     if params.get("payment_method"):
         method = payment_methods.usable(account, params["payment_method"], "payment_method")
         payment_methods.attach_to(account, method, customer["id"])
@@ -62,8 +63,6 @@ def new_customer(account: Account, params: Body) -> Body:
 def _change(account: Account, customer: Body, params: Body) -> None:
     fields.assign(customer, params, _PLAIN)
     customer["tax_exempt"] = customer["tax_exempt"] or "none"
-    if "balance" in params:
-        customer["balance"] = params["balance"]
     if "preferred_locales" in params:
         customer["preferred_locales"] = params["preferred_locales"] or []
     if "address" in params:
@@ -109,6 +108,8 @@ def update(account: Account, call: Call) -> Body:
     customer = account.require("customer", call.id)
     with account.changing(customer, "customer.updated"):
         _change(account, customer, call.params)
+        if "balance" in call.params:
+            balance.set_to(account, customer, call.params["balance"])
     return customer
 
 
@@ -161,7 +162,8 @@ def _tax(account: Account, customer: Body) -> Body:
 
 @on_request("customer", "invoice_credit_balance")
 def _invoice_credit_balance(account: Account, customer: Body) -> Body:
-    return {}
+    stored = account.anything(customer["id"])
+    return dict(balance.by_currency(stored or customer))
 
 
 @on_request("customer", "subscriptions")

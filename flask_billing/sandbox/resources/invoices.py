@@ -155,15 +155,7 @@ def pay(account: Account, call: Call) -> Body:
 
 
 def _pay_out_of_band(account: Account, invoice: Body) -> None:
-    with account.changing(invoice, "invoice.updated"):
-        invoice["status"] = "paid"
-        invoice["amount_paid"] = invoice["amount_due"]
-        invoice["amount_remaining"] = 0
-        invoice["auto_advance"] = False
-        invoice["next_payment_attempt"] = None
-        invoice["status_transitions"]["paid_at"] = account.now
-    account.unschedule("invoice.collect", invoice["id"])
-    account.emit("invoice.paid", invoice)
+    invoices.settle(account, invoice, off_stripe=True)
     intents.cancel_for(account, invoice, "automatic")
     collecting.after_payment(account, invoice)
 

@@ -1,1 +1,0 @@
-"""The sandbox beside recordings of the real API: replayed request by request, compared whole."""
