@@ -118,3 +118,15 @@ def include_tables(metadata: sa.MetaData) -> None:
         if table.key not in metadata.tables:
             # SQLAlchemy has no public way to list a table in a second metadata.
             metadata._add_table(table.name, table.schema, table)
+
+    _type_references(metadata)
+
+
+def _type_references(metadata: sa.MetaData) -> None:
+    """Give the host's foreign keys that waited for our tables the type of what they refer to."""
+    for table in metadata.tables.values():
+        for key in table.foreign_keys:
+            referred = key.target_fullname.rpartition(".")[0]
+
+            if isinstance(key.parent.type, sa.types.NullType) and referred in Base.metadata.tables:
+                key.parent.type = key.column.type
