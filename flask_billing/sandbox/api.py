@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
+import logging
 import re
 import threading
 from dataclasses import dataclass, field
 
-from flask_billing.sandbox import clock, idempotency, resources
+from flask_billing.sandbox import idempotency, resources
 from flask_billing.sandbox.account import Account, Cause
 from flask_billing.sandbox.body import Body, copy_of, dumps
 from flask_billing.sandbox.contract import read_params
@@ -16,12 +16,17 @@ from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError, invalid, unknown_param
 from flask_billing.sandbox.expand import expanded
 from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.keys import ApiKey, check_client_secret, read_key
+from flask_billing.sandbox.rate import RateLimit
 from flask_billing.sandbox.router import Call, Endpoint, match
-from flask_billing.sandbox.settings import API_VERSION
-from flask_billing.sandbox.wire import decode_form
+from flask_billing.sandbox.settings import ACCOUNT_ID, API_VERSION
+from flask_billing.sandbox.wire import decode_form, entries, readable
 
-_KEY = re.compile(r"^(sk|rk)_test_\w+$")
+_FORM = "application/x-www-form-urlencoded"
 _MAX_BODY = 2**20
+_VERSION = re.compile(r"^20\d\d-\d\d-\d\d(\.[a-z]+)?$")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -52,34 +57,45 @@ class Api:
     def __init__(self, room: EngineRoom) -> None:
         resources.register()
         self._room = room
+        self._rate = RateLimit()
         self._in_flight: set[str] = set()
         self._guard = threading.Lock()
 
     def answer(
-        self, method: str, path: str, query: str, form: str, headers: dict[str, str]
+        self, method: str, path: str, query: str, form: bytes, headers: dict[str, str]
     ) -> tuple[Answer, Request]:
-        """Do one request. ``headers`` have lower-case names; never raises an `ApiError`."""
+        """Do one request. ``headers`` have lower-case names; never raises."""
         request_id = new_id("req")
         key = headers.get("idempotency-key") if method == "POST" else None
         params: Body = {}
         try:
-            _check_key(headers.get("authorization"))
-            if len(form) > _MAX_BODY:
-                raise ApiError(413, "The request is too large.")
-            params = decode_form(form if method == "POST" else query)
-            if method == "POST" and query:
-                params = {**decode_form(query), **params}
-            answer = self._routed(method, path, params, key, request_id)
+            api_key = read_key(headers.get("authorization"))
+            _check_headers(api_key, headers)
+            self._rate.count(self._room.settings.requests_per_second)
+            params = _params(method, query, form, headers.get("content-type", ""))
+            answer = self._routed(api_key, method, path, params, key, request_id)
         except ApiError as error:
             answer = Answer(error.status, dumps(error.body(request_id)))
+        except Exception:
+            # A defect of the sandbox. The app meets what it would meet of Stripe's own.
+            logger.exception("The sandbox failed to answer %s %s (%s)", method, path, request_id)
+            answer = _internal_error(request_id)
         answer.headers.setdefault("Request-Id", request_id)
         answer.headers["Stripe-Version"] = API_VERSION
         if key:
             answer.headers["Idempotency-Key"] = key
-        return answer, Request(method, path, params, key, answer.status, request_id)
+            answer.headers.setdefault("Original-Request", request_id)
+        shown = readable(params)
+        return answer, Request(method, path, shown, key, answer.status, request_id)
 
     def _routed(
-        self, method: str, path: str, params: Body, key: str | None, request_id: str
+        self,
+        api_key: ApiKey,
+        method: str,
+        path: str,
+        params: Body,
+        key: str | None,
+        request_id: str,
     ) -> Answer:
         found = match(method, path)
         if found is None:
@@ -89,8 +105,15 @@ class Api:
                 "Stripe that Flask-Billing uses; this is none of them.",
             )
         endpoint, ids = found
+        api_key.check_permissions(method, endpoint.parts, self._room.settings.restricted_keys)
+        secret = params.get("client_secret")
+        params = api_key.check_publishable(method, endpoint.parts, params)
+        if api_key.is_publishable and ids:
+            with self._room.account() as account:
+                check_client_secret(account.anything(ids[0]), secret)
         if not key:
             return self._done(endpoint, ids, path, params, None, request_id)
+        idempotency.check_length(key)
         with self._guard:
             if key in self._in_flight:
                 raise idempotency.in_flight(key)
@@ -114,7 +137,7 @@ class Api:
         try:
             with self._room.account(Cause(request_id, key)) as account:
                 if key:
-                    earlier = idempotency.recall(account.connection, key, print_, account.now)
+                    earlier = idempotency.recall(account.connection, key, print_)
                     if earlier is not None:
                         return _replayed(earlier)
                 answer = _handled(account, endpoint, ids, path, params, request_id)
@@ -123,7 +146,6 @@ class Api:
                         account.connection,
                         key,
                         print_,
-                        account.now,
                         idempotency.Replay(answer.status, answer.text, request_id),
                     )
                 return answer
@@ -139,7 +161,7 @@ class Api:
         answer = Answer(error.status, dumps(error.body(request_id)))
         replay = idempotency.Replay(answer.status, answer.text, request_id)
         with self._room.store.transaction() as connection:
-            idempotency.remember(connection, key, print_, clock.read(connection), replay)
+            idempotency.remember(connection, key, print_, replay)
         return answer
 
 
@@ -174,12 +196,49 @@ def _checked(endpoint: Endpoint, params: Body) -> Body:
 
 
 def _expand_of(params: Body) -> list[str]:
-    paths = params.get("expand") or []
-    if isinstance(paths, str):
-        paths = [paths]
-    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+    found = params.get("expand", {})
+    paths = [("0", found)] if isinstance(found, str) else entries(found)
+    if paths is None or not all(isinstance(path, str) for _, path in paths):
         raise invalid("Invalid array", "expand")
-    return paths
+    return [path for _, path in paths]
+
+
+def _params(method: str, query: str, form: bytes, content_type: str) -> Body:
+    """The parameters: of the query, and of the form where the method has one."""
+    if len(form) > _MAX_BODY:
+        raise ApiError(413, "The request is too large.")
+    if method == "GET" or not form:
+        return decode_form(query)
+    if content_type and content_type.partition(";")[0].strip().lower() != _FORM:
+        raise invalid(f"Invalid request (check that your POST content type is {_FORM}).")
+    try:
+        text = form.decode()
+    except UnicodeDecodeError:
+        raise invalid("Invalid request: the form is not UTF-8.") from None
+    return {**decode_form(query), **decode_form(text)}
+
+
+def _check_headers(api_key: ApiKey, headers: dict[str, str]) -> None:
+    version = headers.get("stripe-version")
+    if version and not _VERSION.match(version):
+        raise invalid(f"Invalid Stripe API version: {version}")
+    if version and version != API_VERSION:
+        raise invalid(
+            f"Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only."
+        )
+    account = headers.get("stripe-account")
+    if account and account != ACCOUNT_ID:
+        raise ApiError(
+            403,
+            f"The provided key '{api_key.masked}' does not have access to account '{account}' (or "
+            "that account does not exist). Application access may have been revoked.",
+            code="account_invalid",
+        )
+
+
+def _internal_error(request_id: str) -> Answer:
+    error = ApiError(500, "The sandbox failed; its log says why.", error_type="api_error")
+    return Answer(500, dumps(error.body(request_id)))
 
 
 def _replayed(earlier: idempotency.Replay) -> Answer:
@@ -188,23 +247,3 @@ def _replayed(earlier: idempotency.Replay) -> Answer:
         earlier.body,
         {"Idempotent-Replayed": "true", "Original-Request": earlier.request_id},
     )
-
-
-def _check_key(authorization: str | None) -> None:
-    scheme, _, credentials = (authorization or "").partition(" ")
-    if scheme.lower() == "basic":
-        try:
-            credentials = base64.b64decode(credentials).decode().partition(":")[0]
-        except ValueError:
-            credentials = ""
-    credentials = credentials.strip()
-    if not credentials:
-        raise ApiError(
-            401,
-            "You did not provide an API key. You need to provide your API key in the Authorization "
-            "header, using Bearer auth (e.g. 'Authorization: Bearer YOUR_SECRET_KEY').",
-        )
-    if not _KEY.match(credentials):
-        prefix, last4 = credentials[:8], credentials[-4:]
-        stars = "*" * max(len(credentials) - 12, 4)
-        raise ApiError(401, f"Invalid API Key provided: {prefix}{stars}{last4}")

@@ -3,22 +3,33 @@
 The SDK ships a TypedDict for the parameters of every endpoint, generated from Stripe's OpenAPI
 description. They are compiled here, once per type and on first use, into readers that check a
 decoded form and turn its strings into integers, booleans and so on.
+
+Readers of our own and not a validator library's, because the form is Stripe's dialect: every leaf
+is a string, an empty one unsets, a list is a hash of indexes, ``Literal[...] | str`` is closed, and
+the first mistake has to come out with Stripe's own code, parameter (``items[0][price]``) and words.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal
 
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.errors import ApiError, invalid, missing_param, unknown_param
+from flask_billing.sandbox.resources.fields import checked_metadata
+from flask_billing.sandbox.wire import entries
 
 Reader = Callable[[Any, str], Any]
+
+_INTEGER = re.compile(r"^-?[0-9]{1,19}$")
+_DECIMAL = re.compile(r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$")
 
 
 class _MismatchError(ApiError):
@@ -123,48 +134,56 @@ def _anything(value: Any, path: str) -> Any:
 
 def _string(value: Any, path: str) -> str:
     if not isinstance(value, str):
-        raise _MismatchError(f"Invalid string: {value}", path)
+        raise _MismatchError(f"Invalid string: {json.dumps(value)}", path)
     if value == "":
-        raise _MismatchError(
-            f"You passed an empty string for '{path}'. We assume empty values are an attempt to "
-            f"unset a parameter; however '{path}' cannot be unset. You should remove '{path}' "
-            "from your request or supply a non-empty value.",
-            path,
-            "parameter_invalid_empty",
-        )
+        raise _empty(path)
     return value
 
 
+def _empty(path: str) -> _MismatchError:
+    return _MismatchError(
+        f"You passed an empty string for '{path}'. We assume empty values are an attempt to "
+        f"unset a parameter; however '{path}' cannot be unset. You should remove '{path}' "
+        "from your request or supply a non-empty value.",
+        path,
+        "parameter_invalid_empty",
+    )
+
+
 def _integer(value: Any, path: str) -> int:
-    try:
-        if isinstance(value, str) and value.isascii() and value.strip() == value:
-            number = int(value)
-            if -(2**63) <= number < 2**63:
-                return number
-    except ValueError:
-        pass
-    raise _MismatchError(f"Invalid integer: {value}", path, "parameter_invalid_integer")
+    if value == "":
+        raise _empty(path)
+    if isinstance(value, str) and _INTEGER.match(value):
+        number = int(value)
+        if -(2**63) <= number < 2**63:
+            return number
+    raise _MismatchError(f"Invalid integer: {_quoted(value)}", path, "parameter_invalid_integer")
 
 
 def _boolean(value: Any, path: str) -> bool:
+    if value == "":
+        raise _empty(path)
     if value in ("true", "1"):
         return True
     if value in ("false", "0"):
         return False
-    raise _MismatchError(f"Invalid boolean: {value}", path)
+    raise _MismatchError(f"Invalid boolean: {_quoted(value)}", path)
 
 
 def _decimal(value: Any, path: str) -> str:
-    try:
-        if isinstance(value, str) and Decimal(value).is_finite():
-            return value
-    except InvalidOperation:
-        pass
-    raise _MismatchError(f"Invalid decimal: {value}", path)
+    if value == "":
+        raise _empty(path)
+    if isinstance(value, str) and _DECIMAL.match(value):
+        return value
+    raise _MismatchError(f"Invalid decimal: {_quoted(value)}", path)
 
 
 def _number(value: Any, path: str) -> float:
     return float(_decimal(value, path))
+
+
+def _quoted(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 _SCALARS: dict[Any, Reader] = {
@@ -185,6 +204,8 @@ def _literal_reader(allowed: tuple[str, ...]) -> Reader:
     def read(value: Any, path: str) -> str:
         if isinstance(value, str) and value in allowed:
             return value
+        if value == "":
+            raise _empty(path)
         name = path.rsplit("[", 1)[-1].rstrip("]") if "[" in path else path
         raise _MismatchError(f"Invalid {name}: must be one of {listing}", path)
 
@@ -193,23 +214,25 @@ def _literal_reader(allowed: tuple[str, ...]) -> Reader:
 
 def _list_reader(item: Reader) -> Reader:
     def read(value: Any, path: str) -> list[Any]:
-        if not isinstance(value, list):
+        found = entries(value)
+        if found is None:
             raise _MismatchError("Invalid array", path)
-        return [item(entry, f"{path}[{index}]") for index, entry in enumerate(value)]
+        return [item(entry, f"{path}[{index}]") for index, entry in found]
 
     return read
 
 
 def _mapping_reader(item: Reader) -> Reader:
     def read(value: Any, path: str) -> Body:
-        if isinstance(value, list):  # metadata[0]=... is a key like any other
-            value = {str(index): entry for index, entry in enumerate(value)}
         if not isinstance(value, dict):
             raise _MismatchError("Invalid hash", path)
-        return {
+        found = {
             name: "" if entry == "" else item(entry, f"{path}[{name}]")
             for name, entry in value.items()
         }
+        if path.endswith(("metadata", "metadata]")):
+            checked_metadata(found, path)
+        return found
 
     return read
 
@@ -231,16 +254,25 @@ def _union_reader(members: tuple[Any, ...]) -> Reader:
     readers = [_reader(member) for member in others if not (literals and member is str)]
     if literals:
         readers.append(_literal_reader(tuple(literals)))
+    compound = [_is_compound(member) for member in others if not (literals and member is str)]
+    compound += [False] * bool(literals)
 
     def read(value: Any, path: str) -> Any:
         if value == "" and emptyable:
             return ""
-        error: _MismatchError | None = None
-        for reader in readers:
+        # The member of the value's own sort says best what is wrong with it.
+        errors: list[tuple[bool, _MismatchError]] = []
+        for reader, takes_hash in zip(readers, compound, strict=True):
             try:
                 return reader(value, path)
             except _MismatchError as mismatch:
-                error = error or mismatch
-        raise error or invalid("Invalid value", path)
+                errors.append((takes_hash != isinstance(value, dict), mismatch))
+        if not errors:
+            raise invalid("Invalid value", path)
+        raise min(errors, key=lambda error: error[0])[1]
 
     return read
+
+
+def _is_compound(member: Any) -> bool:
+    return typing.get_origin(member) in (list, dict) or hasattr(member, "__required_keys__")

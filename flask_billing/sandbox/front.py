@@ -35,8 +35,8 @@ class Front:
         self.requests: deque[Request] = deque(maxlen=_KEPT_REQUESTS)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        path: str = environ.get("PATH_INFO", "") or "/"
-        if not path.startswith(("/v1/", "/v2/")):
+        path = _path(environ)
+        if path.split("/")[1] not in {"v1", "v2"}:
             return self._pages(environ, start_response)
         answer = self._answer(environ, path)
         body = answer.text.encode()
@@ -88,19 +88,28 @@ def _fault_answer(fault: Fault, default: int) -> Answer:
     return answer
 
 
-def _form(environ: WSGIEnvironment) -> str:
+def _path(environ: WSGIEnvironment) -> str:
+    """The path with its percent-encoding undone; WSGI hands bytes over as latin-1."""
+    path: str = environ.get("PATH_INFO", "")
+    if not path.startswith("/"):
+        return "/" + path
+    return path.encode("latin-1", "replace").decode("utf-8", "replace")
+
+
+def _form(environ: WSGIEnvironment) -> bytes:
+    """The body, and no more of a huge one than shows that it is too large."""
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        return bytes(stream.read(_MAX_BODY + 1))
     try:
         length = min(int(environ.get("CONTENT_LENGTH") or 0), _MAX_BODY + 1)
     except ValueError:
         length = 0
-    if length <= 0:
-        return ""
-    raw: bytes = environ["wsgi.input"].read(length)
-    return raw.decode("utf-8", "replace")
+    return bytes(stream.read(length)) if length > 0 else b""
 
 
 def _headers(environ: WSGIEnvironment) -> dict[str, str]:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"content-type": environ.get("CONTENT_TYPE", "")}
     for name, value in environ.items():
         if name.startswith("HTTP_"):
             found[name[5:].replace("_", "-").lower()] = value

@@ -14,6 +14,17 @@ RETRY_DAYS = (1, 3, 5, 7, 9, 11, 13, 14)
 #: Days before a renewal at which ``invoice.upcoming`` is sent.
 UPCOMING_DAYS = 7
 
+#: What a publishable key may do; an intent opens with its client secret.
+PUBLISHABLE = frozenset(
+    [
+        ("POST", "v1/payment_methods"),
+        ("GET", "v1/payment_intents/{id}"),
+        ("POST", "v1/payment_intents/{id}/confirm"),
+        ("GET", "v1/setup_intents/{id}"),
+        ("POST", "v1/setup_intents/{id}/confirm"),
+    ]
+)
+
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
 
@@ -115,6 +126,16 @@ INFERRED = (
         "promotion_code_not_first_time, promotion_code_minimum_not_met or "
         "promotion_code_customer_mismatch.",
         "docs: restrictions of promotion codes; the words and codes are ours",
+    ),
+    Inference(
+        "A publishable key may do what PUBLISHABLE names and gets a 401 secret_key_required "
+        "elsewhere.",
+        "docs: what Stripe.js calls; error codes",
+    ),
+    Inference(
+        "Permissions of restricted keys are named for the resource, with _read or _write; write "
+        "includes read.",
+        "errors quoted in public issues: rak_subscription_read",
     ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
 )

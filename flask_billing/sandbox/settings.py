@@ -1,6 +1,7 @@
 """What one would set in Stripe's dashboard, and what identifies the account."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from flask_billing.sandbox import inferred
@@ -18,6 +19,9 @@ class Settings:
     ``retry_days`` are the days after a failed renewal at which the payment is tried again (8 in
     two weeks by default); ``after_retries`` is what happens to the subscription then.
     ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
+    ``requests_per_second`` is the rate limit (Stripe's own is 25 in test mode; None has none).
+    ``restricted_keys`` are keys ``rk_test_...`` with their permissions, such as
+    ``customer_read`` or ``subscription_write``; a restricted key that is not named may do all.
     """
 
     account_name: str = "Sandbox"
@@ -31,3 +35,5 @@ class Settings:
     incomplete_seconds: int = 23 * HOUR
     minimum_charge: int = 50
     payment_method_types: tuple[str, ...] = ("card",)
+    requests_per_second: int | None = None
+    restricted_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)

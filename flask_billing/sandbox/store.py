@@ -48,6 +48,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
     body TEXT,
     request_id TEXT
 );
+CREATE INDEX IF NOT EXISTS idempotency_created ON idempotency (created);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 

@@ -1,6 +1,11 @@
-"""Form encoding as Stripe reads it: ``items[0][price]=...`` becomes nested dicts and lists."""
+"""Form encoding as Stripe reads it: ``items[0][price]=...`` becomes nested hashes.
+
+Lists stay hashes with their indexes as keys (``items[0]``, and ``items[]`` counted on): only the
+type of a parameter says whether ``metadata[0]`` is a list's first entry or a key named 0.
+"""
 
 import re
+from typing import Any
 from urllib.parse import parse_qsl
 
 from flask_billing.sandbox.body import Body
@@ -17,43 +22,78 @@ def decode_form(text: str) -> Body:
     root: Body = {}
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_FIELDS, errors="strict")
-    except (ValueError, UnicodeDecodeError):
+    except ValueError:
         raise invalid("Invalid request: the form could not be read.") from None
+
     for key, value in pairs:
         _insert(root, key, value)
-    return {name: _listed(value) for name, value in root.items()}
+
+    return root
+
+
+def entries(value: object) -> list[tuple[str, Any]] | None:
+    """The entries of a list with the indexes they came with, in order; None if it is no list."""
+    if not isinstance(value, dict) or not all(map(_is_index, value)):
+        return None
+
+    return sorted(value.items(), key=lambda entry: int(entry[0]))
+
+
+def readable(value: Any) -> Any:
+    """Decoded parameters as a reader would write them, with lists for what counts from 0."""
+    if not isinstance(value, dict):
+        return value
+
+    shown = {name: readable(entry) for name, entry in value.items()}
+
+    if shown and list(shown) == [str(index) for index in range(len(shown))]:
+        return list(shown.values())
+
+    return shown
 
 
 def _insert(root: Body, key: str, value: str) -> None:
     match = _KEY.match(key)
+
     if match is None:
         raise invalid(f"Invalid request: unable to parse parameter name '{key[:100]}'.")
+
     path = [match[1], *_PART.findall(match[2])]
+
     if len(path) > _MAX_DEPTH:
         raise invalid("Invalid request: parameters are nested too deeply.")
+
     node = root
+
     for position, part in enumerate(path[:-1]):
-        name = part or str(len(node))
+        name = part or _place(node, path[position + 1])
         child = node.setdefault(name, {})
+
         if not isinstance(child, dict):
-            if child == "":  # "items=" and then "items[0]": the list wins
-                child = node[name] = {}
-            else:
+            if child != "":  # "items=" and then "items[0]": the list wins
                 raise invalid("Invalid hash", _written(path[: position + 1]))
+
+            child = node[name] = {}
+
         node = child
-    last = path[-1]
-    node[str(len(node)) if last == "" and len(path) > 1 else last] = value
+
+    node[path[-1] or str(len(node))] = value
+
+
+def _place(node: Body, field: str) -> str:
+    """Where ``a[][field]`` belongs: to the last hash of the list until that has the field."""
+    last = str(len(node) - 1)
+    open_hash = node.get(last)
+
+    if field and isinstance(open_hash, dict) and field not in open_hash:
+        return last
+
+    return str(len(node))
+
+
+def _is_index(name: str) -> bool:
+    return name.isascii() and name.isdigit() and len(name) < 10
 
 
 def _written(path: list[str]) -> str:
     return path[0] + "".join(f"[{part}]" for part in path[1:])
-
-
-def _listed(node: object) -> object:
-    """Turn dicts whose keys are 0, 1, 2, ... into lists."""
-    if not isinstance(node, dict):
-        return node
-    values = {name: _listed(value) for name, value in node.items()}
-    if values and all(name.isdigit() for name in values):
-        return [values[name] for name in sorted(values, key=int)]
-    return values

@@ -28,25 +28,25 @@ def merge_metadata(body: Body, params: Body) -> None:
     body["metadata"] = checked_metadata({k: v for k, v in merged.items() if v != ""})
 
 
-def checked_metadata(metadata: Body) -> Body:
+def checked_metadata(metadata: Body, param: str = "metadata") -> Body:
     """Metadata within Stripe's limits: 50 keys of 40 characters with 500 each."""
     if len(metadata) > _MAX_KEYS:
         raise invalid(
             f"Metadata can only have up to {_MAX_KEYS} keys, you provided {len(metadata)}.",
-            "metadata",
+            param,
         )
     for key, value in metadata.items():
         if len(key) > _MAX_KEY:
             raise invalid(
                 f"Metadata keys can only be {_MAX_KEY} characters long, you provided a key of "
                 f"{len(key)} characters.",
-                f"metadata[{key}]",
+                f"{param}[{key}]",
             )
         if len(str(value)) > _MAX_VALUE:
             raise invalid(
                 f"Metadata values can have up to {_MAX_VALUE} characters, but you passed in a "
                 f"value that is {len(str(value))} characters.",
-                f"metadata[{key}]",
+                f"{param}[{key}]",
             )
     return metadata
 
