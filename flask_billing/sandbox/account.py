@@ -9,7 +9,7 @@ from typing import Any
 
 from flask_billing.sandbox import present
 from flask_billing.sandbox.body import Body, copy_of, dumps, previous_attributes
-from flask_billing.sandbox.errors import missing_object
+from flask_billing.sandbox.errors import missing_object, missing_param
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.settings import API_VERSION, Settings
 
@@ -67,6 +67,8 @@ class Account:
         self, kind: str, object_id: str | None, *, param: str = "id", label: str | None = None
     ) -> Body:
         """The object with this id, or Stripe's error: 404 for a path id, 400 for a parameter."""
+        if object_id is None:
+            raise missing_param(param)
         body = self.get(kind, object_id)
         if body is None:
             status = 404 if param == "id" or param.endswith("!") else 400

@@ -13,7 +13,7 @@ from flask_billing.sandbox.body import Body, copy_of, dumps
 from flask_billing.sandbox.contract import read_params
 from flask_billing.sandbox.engine.preview import PreviewTaken
 from flask_billing.sandbox.engine_room import EngineRoom
-from flask_billing.sandbox.errors import ApiError, invalid, unknown_param
+from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.expand import expanded
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.keys import ApiKey, check_client_secret, read_key
@@ -173,7 +173,9 @@ def _handled(
     params: Body,
     request_id: str,
 ) -> Answer:
-    call = Call(endpoint.method, path, _checked(endpoint, params), ids, _expand_of(params))
+    call = Call(
+        endpoint.method, path, read_params(endpoint.contract, params), ids, _expand_of(params)
+    )
     try:
         body = endpoint.handler(account, call)
     except ApiError as error:
@@ -184,15 +186,6 @@ def _handled(
     if call.expand:
         shown = expanded(account, copy_of(shown), call.expand)
     return Answer(200, dumps(shown))
-
-
-def _checked(endpoint: Endpoint, params: Body) -> Body:
-    if endpoint.contract is None:
-        for name in params:
-            if name != "expand":
-                raise unknown_param(name)
-        return params
-    return read_params(endpoint.contract, params)
 
 
 def _expand_of(params: Body) -> list[str]:

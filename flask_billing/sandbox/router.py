@@ -37,15 +37,18 @@ class Endpoint:
 
     method: str
     parts: tuple[str, ...]
-    contract: str | None
+    contract: str
     handler: Handler
 
 
 _ENDPOINTS: dict[tuple[str, int], list[Endpoint]] = {}
 
 
-def endpoint(method: str, path: str, contract: str | None = None) -> Callable[[Handler], Handler]:
-    """Register a handler; ``{id}`` in the path stands for any id."""
+def endpoint(method: str, path: str, contract: str) -> Callable[[Handler], Handler]:
+    """Register a handler; ``{id}`` in the path stands for any id.
+
+    ``contract`` names the endpoint's own parameter type below ``stripe.params``.
+    """
 
     def register(handler: Handler) -> Handler:
         parts = tuple(path.strip("/").split("/"))
@@ -56,6 +59,11 @@ def endpoint(method: str, path: str, contract: str | None = None) -> Callable[[H
         return handler
 
     return register
+
+
+def registered() -> list[Endpoint]:
+    """Every endpoint there is."""
+    return [found for rivals in _ENDPOINTS.values() for found in rivals]
 
 
 def match(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]] | None:

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-import collections.abc as c
 import functools
 import re
+import typing as t
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pytest
 import stripe
 import stripe.params
+from stripe._request_options import RequestOptions
+from werkzeug.test import Client
 
 from flask_billing.sandbox import Sandbox, contract, router
 from flask_billing.sandbox.errors import ApiError
 
 from .conftest import Shop
 
+KEY = {"Authorization": "Bearer sk_test_anything"}
 
-def endpoints() -> c.Iterator[router.Endpoint]:
+
+def endpoints() -> list[router.Endpoint]:
     Sandbox().close()
-    for found in router._ENDPOINTS.values():
-        yield from found
+    return router.registered()
 
 
 @functools.cache
@@ -29,32 +33,148 @@ def parameters_in_the_sdk() -> dict[tuple[str, str], str]:
     found = {}
     pattern = re.compile(
         r'params: (?:Optional\[)?"(?P<type>\w+)"|'
-        r'_request\(\s*"(?P<method>\w+)",\s*"(?P<path>/v1/[^"]+)"'
+        r'_request\(\s*"(?P<method>\w+)",\s*"(?P<path>/v[12]/[^"]+)"'
     )
-    for file in Path(stripe.__file__).parent.rglob("_*_service.py"):
+    root = Path(stripe.__file__).parent
+
+    for file in root.rglob("_*_service.py"):
+        folder = file.relative_to(root).parts[:-1]
         last = None
+
         for match in pattern.finditer(file.read_text()):
             if match["type"]:
                 last = match["type"]
             elif last is not None:
                 path = re.sub(r"\{\w+\}", "{id}", match["path"])
-                found[match["method"].upper(), path] = last
+                found[match["method"].upper(), path] = ".".join([*folder, last])
+
     return found
 
 
-@pytest.mark.parametrize(
-    "endpoint", list(endpoints()), ids=lambda one: f"{one.method} {'/'.join(one.parts)}"
+def fields_of(name: str) -> set[str]:
+    """The parameters of a type below ``stripe.params``."""
+    cls: t.Any = functools.reduce(getattr, name.split("."), stripe.params)
+    return set(cls.__annotations__) - set(RequestOptions.__annotations__)
+
+
+def sent(http: Client, endpoint: router.Endpoint, name: str, value: str) -> dict[str, t.Any]:
+    """The answer to a request with this one parameter."""
+    path = "/" + "/".join(part.replace("{id}", "x_1") for part in endpoint.parts)
+    data = {name: value}
+
+    if endpoint.method == "POST":
+        answer = http.post(path, data=data, headers=KEY)
+    else:
+        answer = http.open(f"{path}?{urlencode(data)}", method=endpoint.method, headers=KEY)
+
+    body: dict[str, t.Any] = answer.get_json()
+    return body
+
+
+every_endpoint = pytest.mark.parametrize(
+    "endpoint", endpoints(), ids=lambda one: f"{one.method} {'/'.join(one.parts)}"
 )
+
+
+@every_endpoint
 def test_the_type_is_the_endpoints(endpoint: router.Endpoint) -> None:
-    if endpoint.contract is None:
-        return
-    read = contract._params_reader(endpoint.contract)
-    with pytest.raises(ApiError) as caught:
-        read({"surely_unknown": "1"}, "")
-    assert caught.value.code == "parameter_unknown"
     path = "/" + "/".join(endpoint.parts)
-    name = endpoint.contract.rsplit(".", 1)[-1]
-    assert parameters_in_the_sdk()[endpoint.method, path] == name
+    assert parameters_in_the_sdk()[endpoint.method, path] == endpoint.contract
+
+
+@every_endpoint
+def test_an_endpoint_knows_its_parameters_and_no_others(
+    endpoint: router.Endpoint, sandbox: Sandbox
+) -> None:
+    http = Client(sandbox.wsgi_app)
+
+    for name in sorted(fields_of(endpoint.contract)):
+        error = sent(http, endpoint, name, "").get("error", {})
+        assert error.get("code") != "parameter_unknown", name
+
+    error = sent(http, endpoint, "surely_unknown", "1")["error"]
+    assert (error["code"], error["param"]) == ("parameter_unknown", "surely_unknown")
+    assert error["message"] == "Received unknown parameter: surely_unknown"
+
+
+@pytest.mark.parametrize(
+    ("path", "form", "code", "param"),
+    [
+        ("subscriptions", "items[0][price]=x", "parameter_missing", "customer"),
+        ("subscriptions", "customer=c&items[0][cost]=1", "parameter_unknown", "items[0][cost]"),
+        ("subscriptions", "customer=c&items=x", None, "items"),
+        (
+            "subscriptions",
+            "customer=c&items[3][quantity]=2.5",
+            "parameter_invalid_integer",
+            "items[3][quantity]",
+        ),
+        (
+            "subscriptions",
+            "customer=c&items[0][quantity]=1_0",
+            "parameter_invalid_integer",
+            "items[0][quantity]",
+        ),
+        ("subscriptions", "customer=c&payment_behavior=maybe", None, "payment_behavior"),
+        ("subscriptions", "customer=c&off_session=yes", None, "off_session"),
+        ("subscriptions", "customer=", "parameter_invalid_empty", "customer"),
+        (
+            "subscriptions",
+            "customer=c&items[0][price]=x&trial_end=soon",
+            "parameter_invalid_integer",
+            "trial_end",
+        ),
+        (
+            "prices",
+            "currency=usd&product_data[name]=x&recurring[interval]=eon",
+            None,
+            "recurring[interval]",
+        ),
+        (
+            "prices",
+            "currency=usd&product_data[name]=x&unit_amount_decimal=1e99999999",
+            None,
+            "unit_amount_decimal",
+        ),
+        ("coupons", "percent_off=Infinity", None, "percent_off"),
+        ("customers", "metadata=x", None, "metadata"),
+        ("customers", "metadata[a][b]=x", None, "metadata[a]"),
+    ],
+)
+def test_mistakes_are_named_where_they_are(
+    sandbox: Sandbox, path: str, form: str, code: str | None, param: str
+) -> None:
+    answer = Client(sandbox.wsgi_app).post(
+        f"/v1/{path}", data=form, headers=KEY, content_type="application/x-www-form-urlencoded"
+    )
+    assert answer.status_code == 400
+    error = answer.get_json()["error"]
+    assert (error["type"], error.get("code"), error["param"]) == (
+        "invalid_request_error",
+        code,
+        param,
+    )
+
+
+def test_an_enumeration_is_closed_although_typed_open() -> None:
+    with pytest.raises(ApiError) as caught:
+        contract.read_params("SubscriptionListParams", {"status": "alive"})
+    assert caught.value.message == (
+        "Invalid status: must be one of active, all, canceled, ended, incomplete, "
+        "incomplete_expired, past_due, paused, trialing, or unpaid"
+    )
+
+
+def test_an_empty_string_unsets_where_it_may(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create(
+        {"name": "Ada", "address": {"city": "Bern"}, "metadata": {"a": "1", "b": "2"}}
+    )
+    client.v1.customers.update(customer.id, {"address": "", "metadata": {"a": ""}})
+    found = client.v1.customers.retrieve(customer.id)
+    assert (found.address, found.metadata.to_dict()) == (None, {"b": "2"})  # type: ignore[union-attr]
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.products.create({"name": ""})
+    assert caught.value.code == "parameter_invalid_empty"
 
 
 def test_a_refusal_is_replayed_although_nothing_is_kept(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import collections.abc as c
 import json
+import logging
 import typing as t
 
 import pytest
 
-from flask_billing.sandbox import Sandbox
+from flask_billing.sandbox import Sandbox, api
 from flask_billing.sandbox.front import Front
 
 from . import shapes
@@ -18,7 +19,7 @@ EVENTS = 1_000
 
 
 def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
-    """Let a test fail that met an answer of a wrong shape, or a 500 the test did not ask for."""
+    """Let a test fail that met an answer of a wrong shape, or a defect of the sandbox."""
     wrong: dict[str, None] = {}
     answer, close = Front.__call__, Sandbox.close
 
@@ -40,7 +41,18 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
 
         close(sandbox)
 
+    class Defects(logging.Handler):
+        """Hears of the answers that the sandbox failed to give."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            note([record.exc_text or self.format(record)], "defect")
+
+    defects = Defects(logging.ERROR)
+    api.logger.addHandler(defects)
     monkeypatch.setattr(Front, "__call__", call)
     monkeypatch.setattr(Sandbox, "close", last_look)
-    yield
+    try:
+        yield
+    finally:
+        api.logger.removeHandler(defects)
     assert not wrong, "answers that are not as the SDK's classes say:\n" + "\n".join(wrong)

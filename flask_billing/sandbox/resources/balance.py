@@ -6,7 +6,7 @@ from flask_billing.sandbox.router import Call, endpoint
 from flask_billing.sandbox.settings import ACCOUNT_ID
 
 
-@endpoint("GET", "/v1/balance")
+@endpoint("GET", "/v1/balance", "BalanceRetrieveParams")
 def balance(account: Account, call: Call) -> Body:
     """The account's balance: play money."""
     currency = account.settings.currency
@@ -18,7 +18,7 @@ def balance(account: Account, call: Call) -> Body:
     }
 
 
-@endpoint("GET", "/v1/account")
+@endpoint("GET", "/v1/account", "AccountRetrieveCurrentParams")
 def retrieve(account: Account, call: Call) -> Body:
     """The account behind the key."""
     return {

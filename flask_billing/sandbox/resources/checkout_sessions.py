@@ -118,7 +118,7 @@ def _prepare_setup(account: Account, session: Body, params: Body) -> None:
     session["setup_intent"] = intent["id"]
 
 
-@endpoint("GET", "/v1/checkout/sessions/{id}")
+@endpoint("GET", "/v1/checkout/sessions/{id}", "checkout.SessionRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One session."""
     return _require(account, call.id)

@@ -93,7 +93,7 @@ def _applies_to(account: Account, coupon: Body) -> Body | None:
     return {"products": products} if products else None
 
 
-@endpoint("GET", "/v1/coupons/{id}")
+@endpoint("GET", "/v1/coupons/{id}", "CouponRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One coupon."""
     return account.require("coupon", call.id, param="coupon!")
@@ -112,7 +112,7 @@ def update(account: Account, call: Call) -> Body:
     return coupon
 
 
-@endpoint("DELETE", "/v1/coupons/{id}")
+@endpoint("DELETE", "/v1/coupons/{id}", "CouponDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Delete a coupon; discounts it gave stay in force."""
     coupon = account.require("coupon", call.id, param="coupon!")

@@ -93,7 +93,7 @@ def _default_method(account: Account, customer: Body, object_id: str) -> str | N
     return default
 
 
-@endpoint("GET", "/v1/customers/{id}")
+@endpoint("GET", "/v1/customers/{id}", "CustomerRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One customer; of a deleted one, that it was deleted."""
     body = account.anything(call.id)
@@ -113,7 +113,7 @@ def update(account: Account, call: Call) -> Body:
     return customer
 
 
-@endpoint("DELETE", "/v1/customers/{id}")
+@endpoint("DELETE", "/v1/customers/{id}", "CustomerDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Delete a customer and cancel the subscriptions."""
     customer = account.require("customer", call.id)
@@ -141,7 +141,7 @@ def list_payment_methods(account: Account, call: Call) -> Body:
     return page(account, call, "payment_method", customer=call.id, where=where)
 
 
-@endpoint("GET", "/v1/customers/{id}/payment_methods/{id}")
+@endpoint("GET", "/v1/customers/{id}/payment_methods/{id}", "CustomerPaymentMethodRetrieveParams")
 def retrieve_payment_method(account: Account, call: Call) -> Body:
     """One of the customer's payment methods."""
     account.require("customer", call.id, param="customer!")

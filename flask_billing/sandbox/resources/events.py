@@ -7,7 +7,7 @@ from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.router import Call, endpoint
 
 
-@endpoint("GET", "/v1/events/{id}")
+@endpoint("GET", "/v1/events/{id}", "EventRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One event."""
     event = account.get("event", call.id)

@@ -41,13 +41,13 @@ def create(account: Account, call: Call) -> Body:
     return item
 
 
-@endpoint("GET", "/v1/invoiceitems/{id}")
+@endpoint("GET", "/v1/invoiceitems/{id}", "InvoiceItemRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One invoice item."""
     return account.require("invoiceitem", call.id)
 
 
-@endpoint("DELETE", "/v1/invoiceitems/{id}")
+@endpoint("DELETE", "/v1/invoiceitems/{id}", "InvoiceItemDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Remove an item that is on no finalised invoice."""
     item = account.require("invoiceitem", call.id)

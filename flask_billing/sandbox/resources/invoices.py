@@ -64,7 +64,7 @@ def create_preview(account: Account, call: Call) -> Body:
     raise preview.PreviewTaken(preview.preview(account, call.params))
 
 
-@endpoint("GET", "/v1/invoices/{id}")
+@endpoint("GET", "/v1/invoices/{id}", "InvoiceRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One invoice."""
     return account.require("invoice", call.id, param="invoice!")
@@ -87,7 +87,7 @@ def update(account: Account, call: Call) -> Body:
     return invoice
 
 
-@endpoint("DELETE", "/v1/invoices/{id}")
+@endpoint("DELETE", "/v1/invoices/{id}", "InvoiceDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Delete a draft."""
     invoice = account.require("invoice", call.id, param="invoice!")

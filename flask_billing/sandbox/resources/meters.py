@@ -49,7 +49,7 @@ def create(account: Account, call: Call) -> Body:
     return meter
 
 
-@endpoint("GET", "/v1/billing/meters/{id}")
+@endpoint("GET", "/v1/billing/meters/{id}", "billing.MeterRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One meter."""
     return account.require("billing.meter", call.id)

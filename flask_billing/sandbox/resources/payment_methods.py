@@ -176,7 +176,7 @@ def create(account: Account, call: Call) -> Body:
     )
 
 
-@endpoint("GET", "/v1/payment_methods/{id}")
+@endpoint("GET", "/v1/payment_methods/{id}", "PaymentMethodRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One payment method."""
     return usable(account, call.id, "payment_method", 404)

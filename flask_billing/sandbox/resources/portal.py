@@ -106,7 +106,9 @@ def create_configuration(account: Account, call: Call) -> Body:
     return configuration
 
 
-@endpoint("GET", "/v1/billing_portal/configurations/{id}")
+@endpoint(
+    "GET", "/v1/billing_portal/configurations/{id}", "billing_portal.ConfigurationRetrieveParams"
+)
 def retrieve_configuration(account: Account, call: Call) -> Body:
     """One configuration."""
     return account.require(

@@ -177,7 +177,7 @@ def _take_lookup_key(account: Account, price: Body, params: Body) -> None:
     price["lookup_key"] = key
 
 
-@endpoint("GET", "/v1/prices/{id}")
+@endpoint("GET", "/v1/prices/{id}", "PriceRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One price."""
     return account.require("price", call.id)

@@ -52,7 +52,7 @@ def new_product(account: Account, params: Body) -> Body:
     return product
 
 
-@endpoint("GET", "/v1/products/{id}")
+@endpoint("GET", "/v1/products/{id}", "ProductRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One product."""
     return account.require("product", call.id)
@@ -86,7 +86,7 @@ def update(account: Account, call: Call) -> Body:
     return product
 
 
-@endpoint("DELETE", "/v1/products/{id}")
+@endpoint("DELETE", "/v1/products/{id}", "ProductDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Delete a product that never had a price."""
     product = account.require("product", call.id)

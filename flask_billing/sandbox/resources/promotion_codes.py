@@ -103,7 +103,7 @@ def _shown(account: Account, code: Body) -> Body:
     return code
 
 
-@endpoint("GET", "/v1/promotion_codes/{id}")
+@endpoint("GET", "/v1/promotion_codes/{id}", "PromotionCodeRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One code."""
     return _require(account, call.id)

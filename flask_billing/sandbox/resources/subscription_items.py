@@ -31,7 +31,7 @@ def create(account: Account, call: Call) -> Body:
     return next(item for item in subscription["items"]["data"] if item["id"] not in known)
 
 
-@endpoint("GET", "/v1/subscription_items/{id}")
+@endpoint("GET", "/v1/subscription_items/{id}", "SubscriptionItemRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One item."""
     return _find(account, call.id)[1]

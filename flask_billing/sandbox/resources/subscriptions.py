@@ -22,7 +22,7 @@ def create(account: Account, call: Call) -> Body:
     return starting.start(account, params)
 
 
-@endpoint("GET", "/v1/subscriptions/{id}")
+@endpoint("GET", "/v1/subscriptions/{id}", "SubscriptionRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One subscription."""
     return account.require("subscription", call.id)
@@ -72,7 +72,7 @@ def cancel(account: Account, call: Call) -> Body:
     return subscription
 
 
-@endpoint("DELETE", "/v1/subscriptions/{id}/discount")
+@endpoint("DELETE", "/v1/subscriptions/{id}/discount", "SubscriptionDeleteDiscountParams")
 def delete_discount(account: Account, call: Call) -> Body:
     """Take the discounts off."""
     subscription = account.require("subscription", call.id)

@@ -65,7 +65,7 @@ def new_webhook_endpoint(
     )
 
 
-@endpoint("GET", "/v1/webhook_endpoints/{id}")
+@endpoint("GET", "/v1/webhook_endpoints/{id}", "WebhookEndpointRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One endpoint, without its secret."""
     return account.require("webhook_endpoint", call.id, param="webhook_endpoint!")
@@ -85,7 +85,7 @@ def update(account: Account, call: Call) -> Body:
     return account.save(body)
 
 
-@endpoint("DELETE", "/v1/webhook_endpoints/{id}")
+@endpoint("DELETE", "/v1/webhook_endpoints/{id}", "WebhookEndpointDeleteParams")
 def delete(account: Account, call: Call) -> Body:
     """Remove an endpoint; what waits for it is dropped."""
     body = account.require("webhook_endpoint", call.id, param="webhook_endpoint!")
