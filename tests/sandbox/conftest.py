@@ -17,13 +17,13 @@ START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def every_answer_fits(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
+def every_answer_fits(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[dict[str, None]]:
     """No test of the sandbox passes over an answer that the SDK's classes do not describe."""
     yield from watched(monkeypatch)
 
 
 @pytest.fixture
-def sandbox(every_answer_fits: None) -> c.Iterator[Sandbox]:
+def sandbox(every_answer_fits: dict[str, None]) -> c.Iterator[Sandbox]:
     """A sandbox in memory whose clock stands at noon of 31 January 2026."""
     with Sandbox(now=START) as one:
         yield one

@@ -18,8 +18,11 @@ from . import shapes
 EVENTS = 1_000
 
 
-def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
-    """Let a test fail that met an answer of a wrong shape, or a defect of the sandbox."""
+def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[dict[str, None]]:
+    """Let a test fail that met an answer of a wrong shape, or a defect of the sandbox.
+
+    Yields what was wrong so far; a test that wants it to be wrong clears it.
+    """
     wrong: dict[str, None] = {}
     answer, close = Front.__call__, Sandbox.close
 
@@ -52,7 +55,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> c.Iterator[None]:
     monkeypatch.setattr(Front, "__call__", call)
     monkeypatch.setattr(Sandbox, "close", last_look)
     try:
-        yield
+        yield wrong
     finally:
         api.logger.removeHandler(defects)
     assert not wrong, "answers that are not as the SDK's classes say:\n" + "\n".join(wrong)
