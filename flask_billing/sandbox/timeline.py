@@ -9,8 +9,8 @@ from flask_billing.sandbox.engine import (
     bank_debits,
     collecting,
     ending,
+    pending_updates,
     renewal,
-    updating,
 )
 from flask_billing.sandbox.engine import preview as previews
 
@@ -26,7 +26,7 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "subscription.turn": renewal.turn,
     "subscription.trial_will_end": renewal.remind_of_trial_end,
     "subscription.incomplete": ending.expire_incomplete,
-    "subscription.pending_update": updating.expire_pending_update,
+    "subscription.pending_update": pending_updates.expire,
     "subscription.resume_collection": _resume_collection,
     "invoice.finalize": renewal.finalize_and_collect,
     "invoice.collect": collecting.retry,

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import discounts, ending, invoices, payments
+from flask_billing.sandbox.engine import discounts, ending, invoices, payments, pending_updates
 from flask_billing.sandbox.engine.payments import Outcome
 from flask_billing.sandbox.inferred import CHALLENGE_IS_HARD_DECLINE
 from flask_billing.sandbox.settings import DAY
@@ -40,7 +40,7 @@ def after_payment(account: Account, invoice: Body, method: Body | None = None) -
     subscription = invoices.subscription_of(account, invoice)
     if subscription is None:
         return
-    apply_pending_update(account, subscription, invoice)
+    pending_updates.apply(account, subscription, invoice)
     recoverable = {"incomplete", "past_due", "unpaid"}
     if subscription["status"] in recoverable and subscription["latest_invoice"] == invoice["id"]:
         with account.changing(subscription, "customer.subscription.updated"):
@@ -63,6 +63,8 @@ def _after_failure(
     if subscription["status"] in {"incomplete", "canceled", "incomplete_expired"}:
         return
     if invoice["id"] != subscription["latest_invoice"]:
+        return
+    if pending_updates.waits_for(subscription, invoice):
         return
     invoice["_"]["hard"] = outcome.hard or (
         outcome.result == "challenge" and CHALLENGE_IS_HARD_DECLINE
@@ -117,19 +119,6 @@ def end_dunning(account: Account, subscription: Body) -> None:
     elif account.settings.after_retries == "unpaid":
         with account.changing(subscription, "customer.subscription.updated"):
             subscription["status"] = "unpaid"
-
-
-def apply_pending_update(account: Account, subscription: Body, invoice: Body) -> None:
-    """A payment that was missing arrived: the waiting change takes effect."""
-    waiting = subscription["_"].get("pending")
-    if not waiting or waiting["invoice"] != invoice["id"]:
-        return
-    with account.changing(subscription, "customer.subscription.updated"):
-        subscription.update(waiting["fields"])
-        subscription["pending_update"] = None
-        subscription["_"].pop("pending")
-    account.unschedule("subscription.pending_update", subscription["id"])
-    account.emit("customer.subscription.pending_update_applied", subscription)
 
 
 def spend_discounts(account: Account, subscription: Body) -> None:

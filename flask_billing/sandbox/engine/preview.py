@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import ending, renewal, starting, updating
+from flask_billing.sandbox.engine import ending, final_invoice, renewal, starting, updating
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, missing_param
 
@@ -49,7 +49,7 @@ def preview(account: Account, params: Body) -> Body:
 
 def _of_subscription(account: Account, subscription: Body, change: Body, asked: Body) -> Body:
     if asked.get("cancel_now"):
-        updating.bill_unused(account, subscription, {**asked, "invoice_now": True})
+        final_invoice.bill(account, subscription, {**asked, "invoice_now": True})
         ending.cancel(account, subscription)
         return _latest(account, subscription)
     if subscription["status"] in {"canceled", "incomplete_expired"}:

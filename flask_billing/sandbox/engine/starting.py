@@ -9,6 +9,7 @@ from flask_billing.sandbox.engine import (
     invoice_items,
     invoices,
     lines,
+    payment_behavior,
     payments,
     pricing,
     proration,
@@ -187,25 +188,9 @@ def _first_invoice(
     if outcome.result == "processing":
         return
     if behavior == "error_if_incomplete":
-        raise _refusal(outcome)
+        raise payment_behavior.refusal(outcome)
     if not trialing:
         subscription["status"] = "incomplete"
-
-
-def _refusal(outcome: payments.Outcome) -> ApiError:
-    """The 402 of ``error_if_incomplete``; nothing that was done is kept."""
-    if outcome.error is not None:
-        error = outcome.error
-        error.keep = False
-        return error
-    return ApiError(
-        402,
-        "Payment for this subscription requires additional user action before it can be "
-        "completed successfully. Payment can be completed using the PaymentIntent associated "
-        "with the subscription.",
-        code="subscription_payment_intent_requires_action",
-        error_type="card_error",
-    )
 
 
 def _first_lines(account: Account, subscription: Body, customer: Body, params: Body) -> list[Body]:

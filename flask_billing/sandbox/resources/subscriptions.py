@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import ending, starting, updating
+from flask_billing.sandbox.engine import ending, final_invoice, starting, updating
 from flask_billing.sandbox.errors import ApiError, invalid, missing_object
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields
@@ -67,7 +67,7 @@ def cancel(account: Account, call: Call) -> Body:
         ("comment", "feedback"),
     )
     if call.params.get("prorate") or call.params.get("invoice_now"):
-        updating.bill_unused(account, subscription, call.params)
+        final_invoice.bill(account, subscription, call.params)
     ending.cancel(account, subscription)
     return subscription
 

@@ -1,0 +1,50 @@
+"""What an update of a subscription sets without billing anything by itself."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import discounts, taxes
+from flask_billing.sandbox.resources import fields, payment_methods
+
+
+def assign(account: Account, subscription: Body, params: Body) -> None:
+    """Write description, metadata, payment method, discounts, collection and trial settings."""
+    fields.assign(subscription, params, ("description", "collection_method", "days_until_due"))
+    fields.merge_metadata(subscription, params)
+    if "default_tax_rates" in params:
+        subscription["default_tax_rates"] = taxes.checked(
+            account, params["default_tax_rates"], "default_tax_rates"
+        )
+    if "default_payment_method" in params:
+        object_id = params["default_payment_method"]
+        if object_id:
+            payment_methods.of_customer(
+                account, object_id, subscription["customer"], "default_payment_method"
+            )
+        subscription["default_payment_method"] = object_id or None
+    if "discounts" in params:
+        subscription["discounts"] = discounts.redeem(
+            account,
+            params["discounts"] or [],
+            customer=subscription["customer"],
+            subscription=subscription["id"],
+            keep=subscription["discounts"],
+        )
+    if "pause_collection" in params:
+        _pause_collection(account, subscription, params["pause_collection"])
+    for name in ("payment_settings", "trial_settings"):
+        if params.get(name):
+            subscription[name] = {**subscription[name], **params[name]}
+
+
+def _pause_collection(account: Account, subscription: Body, asked: Body | str) -> None:
+    account.unschedule("subscription.resume_collection", subscription["id"])
+    if not asked or isinstance(asked, str):
+        subscription["pause_collection"] = None
+        return
+    resumes_at = asked.get("resumes_at") or None
+    subscription["pause_collection"] = {
+        "behavior": asked["behavior"],
+        "resumes_at": resumes_at,
+    }
+    if resumes_at is not None:
+        account.schedule(resumes_at, "subscription.resume_collection", subscription["id"])

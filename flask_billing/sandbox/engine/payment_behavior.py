@@ -1,0 +1,51 @@
+"""Paying for a change at once, and what each ``payment_behavior`` makes of a refusal."""
+
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import invoices, payments, pending_updates
+from flask_billing.sandbox.errors import ApiError
+
+
+def charge(account: Account, subscription: Body, invoice: Body, before: Body, params: Body) -> None:
+    """Collect the invoice of a change; ``before`` is the subscription as it was."""
+    behavior = params.get("payment_behavior", "allow_incomplete")
+    if subscription["collection_method"] == "send_invoice":
+        invoice["auto_advance"] = True
+        invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
+        account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
+        account.save(invoice)
+        return
+    invoices.finalize(account, invoice, quiet=True)
+    if invoice["status"] == "paid" or behavior == "default_incomplete":
+        return
+    method = payments.payer_method(account, subscription["customer"], subscription)
+    outcome = payments.pay_invoice(
+        account, invoice, method, off_session=bool(params.get("off_session"))
+    )
+    if outcome.result == "paid":
+        if subscription["status"] in {"past_due", "unpaid"}:
+            subscription["status"] = "active"
+        return
+    if outcome.result == "processing":
+        return
+    if behavior == "error_if_incomplete":
+        raise refusal(outcome)
+    if behavior == "pending_if_incomplete":
+        pending_updates.wait(account, subscription, invoice, before)
+    elif subscription["status"] == "active":
+        subscription["status"] = "past_due"
+
+
+def refusal(outcome: payments.Outcome) -> ApiError:
+    """The 402 of ``error_if_incomplete``; nothing that was done is kept."""
+    if outcome.error is not None:
+        outcome.error.keep = False
+        return outcome.error
+    return ApiError(
+        402,
+        "Payment for this subscription requires additional user action before it can be "
+        "completed successfully. Payment can be completed using the PaymentIntent associated "
+        "with the subscription.",
+        code="subscription_payment_intent_requires_action",
+        error_type="card_error",
+    )
