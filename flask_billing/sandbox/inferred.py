@@ -138,4 +138,46 @@ INFERRED = (
         "errors quoted in public issues: rak_subscription_read",
     ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
+    Inference(
+        "A schedule made from a subscription takes no other parameter, metadata neither, and has "
+        "end_behavior=cancel if the subscription is to be canceled.",
+        "reference of from_subscription; error texts quoted by projects",
+    ),
+    Inference(
+        "A phase finds the items of a subscription by their price; other prices are new items.",
+        "no recording",
+    ),
+    Inference(
+        "A phase that names no discounts drops those of the subscription; a coupon that is "
+        "redeemed already is not redeemed again.",
+        "reference of phases.discounts",
+    ),
+    Inference(
+        "The last phase of a request lasts one billing period if it does not say how long.",
+        "Stripe's own example of migrating prices at the end of a period",
+    ),
+    Inference(
+        "A phase with other billing intervals starts a period of its own, as with phase_start.",
+        "reference of billing_cycle_anchor=automatic: modified as needed",
+    ),
+    Inference(
+        "A schedule with end_behavior=release ends as released, one with cancel as completed.",
+        "projects that change plans on subscription_schedule.released",
+    ),
+    Inference(
+        "A direct change of a subscription is written into the current phase of its schedule.",
+        "no recording",
+    ),
+    Inference(
+        "Releasing takes back a cancellation the schedule has set, unless preserve_cancel_date.",
+        "reference of preserve_cancel_date",
+    ),
+    Inference(
+        "The first invoice of a subscription that a schedule starts is a draft for an hour.",
+        "list of events in a project's tests at an older version",
+    ),
+    Inference(
+        "A pending update ends with the period at the latest, and gives way to the next change.",
+        "docs: pending updates",
+    ),
 )

@@ -8,9 +8,12 @@ from flask_billing.sandbox.checkout.session import expire
 from flask_billing.sandbox.engine import (
     bank_debits,
     collecting,
+    drafts,
     ending,
     pending_updates,
+    phase_change,
     renewal,
+    schedules,
 )
 from flask_billing.sandbox.engine import preview as previews
 
@@ -28,9 +31,11 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "subscription.incomplete": ending.expire_incomplete,
     "subscription.pending_update": pending_updates.expire,
     "subscription.resume_collection": _resume_collection,
-    "invoice.finalize": renewal.finalize_and_collect,
+    "schedule.turn": phase_change.turn,
+    "schedule.expiring": schedules.announce_end,
+    "invoice.finalize": drafts.finish,
     "invoice.collect": collecting.retry,
-    "invoice.overdue": renewal.overdue,
+    "invoice.overdue": drafts.overdue,
     "checkout.expire": expire,
     "bank_debit.settle": bank_debits.settle_when_due,
 }

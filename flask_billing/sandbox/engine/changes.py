@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body, copy_of
-from flask_billing.sandbox.engine import discounts, lines, pricing, proration, taxes
+from flask_billing.sandbox.engine import discounts, items, lines, pricing, proration, taxes
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import invalid, missing_object
 from flask_billing.sandbox.inferred import quantity_before
@@ -29,58 +29,50 @@ class Change:
 
 def apply_items(account: Account, subscription: Body, asked: list[Body]) -> list[Change]:
     """Write the ``items`` parameter onto the subscription; what changed."""
-    items: list[Body] = subscription["items"]["data"]
+    present: list[Body] = subscription["items"]["data"]
     changes = []
     for index, entry in enumerate(asked):
         where = f"items[{index}]"
-        known = next((item for item in items if item["id"] == entry.get("id")), None)
+        known = next((item for item in present if item["id"] == entry.get("id")), None)
         if entry.get("id") and known is None:
             raise missing_object("subscription item", entry["id"], f"{where}[id]", 400)
         if known is None:
             changes.append(Change(None, _added(account, subscription, entry, where)))
         elif entry.get("deleted"):
-            items.remove(known)
+            present.remove(known)
             changes.append(Change(copy_of(known), None))
         else:
             before = copy_of(known)
             _changed(account, known, entry, where)
             changes.append(Change(before, known))
-    if not items:
+    if not present:
         raise invalid("A subscription must have at least one active item.", "items")
-    shape.refuse_twins(items)
+    items.refuse_twins(present)
     return changes
 
 
 def _added(account: Account, subscription: Body, entry: Body, where: str) -> Body:
-    price = _asked_price(account, entry, where)
+    price = items.asked_price(account, entry, where)
     if price["currency"] != subscription["currency"]:
         raise invalid(
             f"The price specified only supports `{price['currency']}`. This doesn't match the "
             f"expected currency: `{subscription['currency']}`.",
             f"{where}[price]",
         )
-    item = shape.new_item(account, subscription, shape.checked_entry(account, entry, price, where))
+    item = items.new_item(account, subscription, items.checked(account, entry, price, where))
     subscription["items"]["data"].append(item)
     return item
 
 
-def _asked_price(account: Account, entry: Body, where: str) -> Body:
-    if entry.get("price_data"):
-        from flask_billing.sandbox.resources.prices import inline_price
-
-        return inline_price(account, entry["price_data"], f"{where}[price_data]")
-    return shape.checked_price(account, entry.get("price"), f"{where}[price]")
-
-
 def _changed(account: Account, item: Body, entry: Body, where: str) -> None:
     price = shape.price_of(account, item)
-    if entry.get("price") or entry.get("price_data"):
-        price = _asked_price(account, entry, where)
+    if entry.get("price") or entry.get("plan") or entry.get("price_data"):
+        price = items.asked_price(account, entry, where)
         item["price"] = price["id"]
         if "quantity" not in entry and not shape.is_metered(price):
             entry = {**entry, "quantity": item["quantity"] or 1}
     if "quantity" in entry or shape.is_metered(price):
-        checked = shape.checked_entry(account, {**entry}, price, where)
+        checked = items.checked(account, {**entry}, price, where)
         item["quantity"] = checked["quantity"]
     if "tax_rates" in entry:
         item["tax_rates"] = taxes.checked(account, entry["tax_rates"], f"{where}[tax_rates]")

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import intents, invoices
+from flask_billing.sandbox.engine import intents, invoices, schedules
 
 _TASKS = (
     "subscription.turn",
@@ -26,6 +26,7 @@ def cancel(account: Account, subscription: Body, *, reason: str = "cancellation_
         subscription["cancellation_details"]["reason"] = reason
     _stop(account, subscription)
     account.emit("customer.subscription.deleted", subscription)
+    schedules.close(account, subscription, delinquent=reason == "payment_failed")
 
 
 def expire_incomplete(account: Account, subscription: Body) -> None:

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import invoices, payments, pending_updates
+from flask_billing.sandbox.engine import drafts, invoices, payments, pending_updates
 from flask_billing.sandbox.errors import ApiError
 
 
@@ -11,9 +11,7 @@ def charge(account: Account, subscription: Body, invoice: Body, before: Body, pa
     behavior = params.get("payment_behavior", "allow_incomplete")
     if subscription["collection_method"] == "send_invoice":
         invoice["auto_advance"] = True
-        invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
-        account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
-        account.save(invoice)
+        drafts.appoint(account, subscription, invoice)
         return
     invoices.finalize(account, invoice, quiet=True)
     if invoice["status"] == "paid" or behavior == "default_incomplete":

@@ -2,7 +2,16 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import ending, final_invoice, renewal, starting, updating
+from flask_billing.sandbox.engine import (
+    ending,
+    final_invoice,
+    phase_change,
+    planning,
+    renewal,
+    schedules,
+    starting,
+    updating,
+)
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, missing_param
 
@@ -32,7 +41,9 @@ def preview(account: Account, params: Body) -> Body:
     change = {name: asked[name] for name in _SHARED if name in asked}
     if params.get("discounts") is not None:
         change["discounts"] = params["discounts"]
-    if params.get("subscription"):
+    if params.get("schedule") or params.get("schedule_details"):
+        invoice = _of_schedule(account, params)
+    elif params.get("subscription"):
         subscription = account.require("subscription", params["subscription"], param="subscription")
         invoice = _of_subscription(account, subscription, change, asked)
     elif asked.get("items"):
@@ -57,12 +68,72 @@ def _of_subscription(account: Account, subscription: Body, change: Body, asked: 
     invoice = updating.apply(account, subscription, change) if change else None
     if invoice is not None:
         return invoice
-    if subscription["cancel_at"] is not None and (
-        subscription["cancel_at"] <= shape.next_turn(subscription)
-    ):
+    return _next(account, subscription)
+
+
+def _next(account: Account, subscription: Body) -> Body:
+    """The renewal to come, or what a phase of its schedule bills before."""
+    latest = subscription["latest_invoice"]
+    for moment in _moments(account, subscription):
+        account.now = moment
+        phase_change.advance(account, subscription)
+        if subscription["latest_invoice"] != latest:
+            return _latest(account, subscription)
+    turn = shape.next_turn(subscription)
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= turn:
         raise _nothing(subscription["customer"])
-    account.now = shape.next_turn(subscription)
+    account.now = turn
     return renewal.renew(account, subscription)
+
+
+def _moments(account: Account, subscription: Body) -> list[int]:
+    """When the phases of a schedule change, up to the renewal."""
+    schedule = account.get("subscription_schedule", subscription["schedule"])
+    turn = shape.next_turn(subscription)
+    if schedule is None or schedule["current_phase"] is None:
+        return []
+    ends = [phase["end_date"] for phase in schedule["phases"]]
+    return [end for end in ends if schedule["current_phase"]["end_date"] <= end <= turn]
+
+
+def _of_schedule(account: Account, params: Body) -> Body:
+    details = params.get("schedule_details") or {}
+    if not params.get("schedule"):
+        return _of_new_schedule(account, {**details, "customer": params.get("customer")})
+    schedule = account.require(
+        "subscription_schedule",
+        params["schedule"],
+        param="schedule",
+        label="subscription schedule",
+    )
+    invoice = planning.change(account, schedule, details, collect=False) if details else None
+    subscription = schedules.subscription_of(account, schedule)
+    if invoice is not None:
+        return invoice
+    if subscription is None:
+        return _started(account, schedule)
+    return _next(account, subscription)
+
+
+def _of_new_schedule(account: Account, params: Body) -> Body:
+    if not params["customer"]:
+        raise missing_param("customer")
+    plan = list(params.get("phases") or [])
+    begins = (plan[0].get("start_date") if plan else None) or "now"
+    phases = [{k: v for k, v in phase.items() if k != "start_date"} for phase in plan]
+    return _started(
+        account, planning.create(account, {**params, "phases": phases, "start_date": begins})
+    )
+
+
+def _started(account: Account, schedule: Body) -> Body:
+    if schedule["status"] != "active":
+        account.now = schedule["phases"][0]["start_date"]
+        phase_change.start(account, schedule)
+    subscription = schedules.subscription_of(account, schedule)
+    if subscription is None:
+        raise _nothing(schedule["customer"])
+    return _latest(account, subscription)
 
 
 def _latest(account: Account, subscription: Body) -> Body:

@@ -3,13 +3,14 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import (
-    collecting,
     discounts,
+    drafts,
     ending,
     invoice_items,
     invoices,
     lines,
     payments,
+    phase_change,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 
@@ -18,6 +19,10 @@ def turn(account: Account, subscription: Body) -> None:
     """A period of the subscription is over."""
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now:
         ending.cancel(account, subscription)
+        return
+    phase_change.advance(account, subscription)
+    if shape.next_turn(subscription) > account.now:
+        shape.appoint(account, subscription)
         return
     trial_over = subscription["status"] == "trialing"
     if trial_over and _without_method(account, subscription):
@@ -76,7 +81,7 @@ def renew(account: Account, subscription: Body) -> Body:
         subscription["discounts"] = discounts.in_force(
             account, discounts.spent(account, subscription["discounts"]), account.now
         )
-    _appoint_invoice(account, subscription, invoice)
+    drafts.appoint(account, subscription, invoice)
     return invoice
 
 
@@ -98,52 +103,6 @@ def _usage_line(
     meter = account.get("billing.meter", price["recurring"]["meter"])
     used = usage(account, meter, subscription["customer"], *period) if meter else 0
     return lines.period_line(account, item, price, int(used), period)
-
-
-def _appoint_invoice(account: Account, subscription: Body, invoice: Body) -> None:
-    pause = subscription["pause_collection"]
-    stays_draft = subscription["status"] == "unpaid" or (
-        pause and pause["behavior"] == "keep_as_draft"
-    )
-    if stays_draft:
-        invoice["auto_advance"] = False
-    else:
-        wait = account.settings.draft_seconds
-        invoice["automatically_finalizes_at"] = account.now + wait + 1
-        invoice["next_payment_attempt"] = account.now + wait
-        account.schedule(account.now + wait, "invoice.finalize", invoice["id"])
-    account.save(invoice)
-
-
-def finalize_and_collect(account: Account, invoice: Body) -> None:
-    """The draft hour is over."""
-    if invoice["status"] != "draft":
-        return
-    subscription = invoices.subscription_of(account, invoice)
-    invoices.finalize(account, invoice)
-    if invoice["status"] == "paid":
-        collecting.after_payment(account, invoice)
-        return
-    pause = subscription["pause_collection"] if subscription else None
-    if pause and pause["behavior"] in {"void", "mark_uncollectible"}:
-        status = "void" if pause["behavior"] == "void" else "uncollectible"
-        invoices.close(account, invoice, status)
-    elif invoice["collection_method"] == "send_invoice":
-        account.emit("invoice.sent", invoice)
-        account.schedule(invoice["due_date"], "invoice.overdue", invoice["id"])
-    else:
-        collecting.collect(account, invoice)
-
-
-def overdue(account: Account, invoice: Body) -> None:
-    """An invoice that was sent is not paid in time."""
-    if invoice["status"] != "open":
-        return
-    account.emit("invoice.overdue", invoice)
-    subscription = invoices.subscription_of(account, invoice)
-    if subscription and subscription["status"] == "active":
-        with account.changing(subscription, "customer.subscription.updated"):
-            subscription["status"] = "past_due"
 
 
 def remind_of_trial_end(account: Account, subscription: Body) -> None:

@@ -6,8 +6,10 @@ from flask_billing.sandbox.engine import (
     cancellation,
     collecting,
     discounts,
+    drafts,
     invoice_items,
     invoices,
+    items,
     lines,
     payment_behavior,
     payments,
@@ -33,23 +35,22 @@ def start(
     *,
     authenticated: bool = False,
     checkout_session: str | None = None,
+    schedule: str | None = None,
 ) -> Body:
     """Create a subscription from the parameters of ``POST /v1/subscriptions``.
 
-    ``authenticated`` says that the customer is present and passed 3-D Secure.
+    ``authenticated`` says that the customer is present and passed 3-D Secure. A subscription
+    that a ``schedule`` starts has a first invoice like a renewal's, a draft for an hour.
     """
     customer = account.require("customer", params.get("customer"), param="customer")
     if params.get("default_payment_method"):
         payment_methods.of_customer(
             account, params["default_payment_method"], customer["id"], "default_payment_method"
         )
-    entries = _entries(account, params.get("items") or [])
-    if not entries:
-        raise ApiError(
-            400, "Missing required param: items.", code="parameter_missing", param="items"
-        )
-    currency = _one_currency(account, entries)
+    entries = items.read(account, params.get("items") or [])
+    currency = items.one_currency(account, entries)
     subscription = shape.new_subscription(account, customer, currency, params)
+    subscription["schedule"] = schedule
     account.add(subscription)
     created = account.mark()
     subscription["discounts"] = discounts.redeem(
@@ -61,9 +62,7 @@ def start(
         subtotal=_price_of_all(account, entries),
         currency=currency,
     )
-    items = [shape.new_item(account, subscription, entry) for entry in entries]
-    shape.refuse_twins(items)
-    subscription["items"]["data"] = items
+    subscription["items"]["data"] = [items.new_item(account, subscription, e) for e in entries]
     _set_times(account, subscription, params)
     cancellation.schedule(account, subscription, params)
     _first_invoice(account, subscription, customer, params, authenticated)
@@ -73,33 +72,11 @@ def start(
     return subscription
 
 
-def _entries(account: Account, asked: list[Body]) -> list[Body]:
-    from flask_billing.sandbox.resources.prices import inline_price
-
-    entries = []
-    for index, entry in enumerate(asked):
-        where = f"items[{index}]"
-        if entry.get("price_data"):
-            price = inline_price(account, entry["price_data"], f"{where}[price_data]")
-        else:
-            price = shape.checked_price(account, entry.get("price"), f"{where}[price]")
-        entries.append(shape.checked_entry(account, entry, price, where))
-    return entries
-
-
 def _price_of_all(account: Account, entries: list[Body]) -> int:
     return sum(
         pricing.amount(shape.price_of(account, entry), entry.get("quantity") or 0)
         for entry in entries
     )
-
-
-def _one_currency(account: Account, entries: list[Body]) -> str:
-    currencies = {shape.price_of(account, entry)["currency"] for entry in entries}
-    if len(currencies) > 1:
-        raise invalid("All prices on a subscription must use the same currency.", "items")
-    currency: str = currencies.pop()
-    return currency
 
 
 def _set_times(account: Account, subscription: Body, params: Body) -> None:
@@ -154,14 +131,12 @@ def _first_invoice(
         discount_ids=list(subscription["discounts"]),
         collection_method=subscription["collection_method"],
         days_until_due=subscription["days_until_due"],
-        auto_advance=not automatic,
+        auto_advance=not automatic or subscription["schedule"] is not None,
     )
     subscription["latest_invoice"] = invoice["id"]
     collecting.spend_discounts(account, subscription)
-    if not automatic:
-        invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
-        account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
-        account.save(invoice)
+    if not automatic or (subscription["schedule"] and invoice["amount_due"]):
+        drafts.appoint(account, subscription, invoice)
         return
     method = payments.payer_method(account, customer["id"], subscription)
     due = invoice["amount_due"]

@@ -6,7 +6,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import taxes
 from flask_billing.sandbox.engine.periods import period_containing
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.present import presents
 from flask_billing.sandbox.settings import DAY
@@ -29,7 +29,7 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
         "billing_cycle_anchor": account.now,
         "billing_cycle_anchor_config": None,
         "billing_schedules": [],
-        "billing_mode": _billing_mode(params.get("billing_mode") or {}, account.now),
+        "billing_mode": billing_mode(params.get("billing_mode") or {}, account.now),
         "billing_thresholds": None,
         "cancel_at": None,
         "cancel_at_period_end": False,
@@ -77,76 +77,12 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
     }
 
 
-def _billing_mode(asked: Body, now: int) -> Body:
+def billing_mode(asked: Body, now: int) -> Body:
+    """Flexible, unless classic is asked for."""
     if asked.get("type") == "classic":
         return {"flexible": None, "type": "classic"}
     flexible = {"proration_discounts": "included", **(asked.get("flexible") or {})}
     return {"flexible": flexible, "type": "flexible", "updated_at": now}
-
-
-def new_item(account: Account, subscription: Body, entry: Body) -> Body:
-    """A subscription item, still without its period."""
-    return {
-        "id": new_id("si"),
-        "object": "subscription_item",
-        "billing_thresholds": None,
-        "created": account.now,
-        "current_period_end": account.now,
-        "current_period_start": account.now,
-        "discounts": [],
-        "metadata": {k: v for k, v in (entry.get("metadata") or {}).items() if v != ""},
-        "price": entry["price"],
-        "quantity": entry.get("quantity"),
-        "subscription": subscription["id"],
-        "tax_rates": list(entry.get("tax_rates") or []),
-    }
-
-
-def price_of(account: Account, item: Body) -> Body:
-    """The price of an item."""
-    price = account.anything(item["price"])
-    assert price is not None
-    return price
-
-
-def is_metered(price: Body) -> bool:
-    """Is the price billed by usage, after the period?"""
-    return bool(price["recurring"]["usage_type"] == "metered")
-
-
-def checked_price(account: Account, object_id: str | None, param: str) -> Body:
-    """A recurring, active price named in the parameters."""
-    price = account.require("price", object_id, param=param)
-    if price["recurring"] is None:
-        raise invalid(
-            "The price specified is set to `type=one_time` but this field only accepts prices "
-            "with `type=recurring`.",
-            param,
-        )
-    if not price["active"]:
-        raise invalid(
-            "The price specified is inactive. This field only accepts active prices.", param
-        )
-    return price
-
-
-def checked_entry(account: Account, entry: Body, price: Body, param: str) -> Body:
-    """An item's parameters with the quantity that its price wants."""
-    taxes.checked(account, entry.get("tax_rates"), f"{param}[tax_rates]")
-    quantity = entry.get("quantity")
-    if is_metered(price):
-        if quantity is not None:
-            raise invalid(
-                "You cannot set a quantity on an item with a metered price.", f"{param}[quantity]"
-            )
-        return {**entry, "price": price["id"], "quantity": None}
-    if quantity is not None and quantity < 0:
-        raise invalid(
-            "This value must be greater than or equal to 0.",
-            f"{param}[quantity]",
-            "parameter_invalid_integer",
-        )
-    return {**entry, "price": price["id"], "quantity": 1 if quantity is None else quantity}
 
 
 def checked_trial_end(account: Account, end: int) -> int:
@@ -160,16 +96,16 @@ def checked_trial_end(account: Account, end: int) -> int:
     return end
 
 
-def refuse_twins(items: list[Body]) -> None:
-    """A price may stand on a subscription only once."""
-    prices = [item["price"] for item in items]
-    for object_id in prices:
-        if prices.count(object_id) > 1:
-            raise ApiError(
-                400,
-                f"Cannot add multiple subscription items with the same plan: {object_id}",
-                param="plan",
-            )
+def price_of(account: Account, item: Body) -> Body:
+    """The price of an item."""
+    price = account.anything(item["price"])
+    assert price is not None
+    return price
+
+
+def is_metered(price: Body) -> bool:
+    """Is the price billed by usage, after the period?"""
+    return bool(price["recurring"]["usage_type"] == "metered")
 
 
 def period_of(account: Account, subscription: Body, item: Body, moment: int) -> tuple[int, int]:

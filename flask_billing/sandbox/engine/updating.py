@@ -13,6 +13,7 @@ from flask_billing.sandbox.engine import (
     lines,
     payment_behavior,
     pending_updates,
+    schedules,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import invalid
@@ -32,18 +33,12 @@ def update(account: Account, subscription: Body, params: Body) -> None:
         if invoice is not None:
             payment_behavior.charge(account, subscription, invoice, before, params)
         shape.appoint(account, subscription)
+    schedules.follow(account, subscription)
 
 
 def _refuse(account: Account, subscription: Body, params: Body) -> None:
     pending_updates.check(params)
-    if subscription["schedule"] and any(
-        name in params for name in ("cancel_at_period_end", "cancel_at")
-    ):
-        raise invalid(
-            f"The subscription is managed by the subscription schedule "
-            f"`{subscription['schedule']}`, and updating any cancelation behavior directly is not "
-            "allowed. Please update the schedule instead."
-        )
+    schedules.refuse_direct_end(subscription, params)
 
 
 def apply(account: Account, subscription: Body, params: Body) -> Body | None:

@@ -15,6 +15,7 @@ _MODULES = (
     "checkout_sessions",
     "subscriptions",
     "subscription_items",
+    "subscription_schedules",
     "invoices",
     "invoice_payments",
     "invoice_items",
