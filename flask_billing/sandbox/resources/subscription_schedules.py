@@ -31,7 +31,7 @@ def create(account: Account, call: Call) -> Body:
     return planning.create(account, params)
 
 
-@endpoint("GET", "/v1/subscription_schedules/{id}")
+@endpoint("GET", "/v1/subscription_schedules/{id}", "SubscriptionScheduleRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One schedule."""
     return require(account, call.id)
