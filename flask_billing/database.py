@@ -24,6 +24,7 @@ from .models.base import Base
 from .state import BillingState, state
 
 if t.TYPE_CHECKING:
+    from flask_sqlalchemy import SQLAlchemy
     from sqlalchemy.orm import Session
 
 Insert = postgresql.Insert | sqlite.Insert
@@ -35,8 +36,10 @@ _engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
 
 def engine() -> sa.Engine:
     """The engine for own transactions, built at first use from the host's."""
-    current = state()
+    return _engine(state())
 
+
+def _engine(current: BillingState) -> sa.Engine:
     if current.own_engine is None:
         current.own_engine = _build(current)
         _engines.add(current.own_engine)
@@ -46,7 +49,10 @@ def engine() -> sa.Engine:
 
 def has_own_connection() -> bool:
     """Whether own transactions are possible, or have to join ``db.session``."""
-    current = state()
+    return _has_own_connection(state())
+
+
+def _has_own_connection(current: BillingState) -> bool:
     cached: bool | None = current.caches.get("own_connection")
 
     if cached is None:
@@ -78,8 +84,10 @@ def transaction() -> c.Iterator[sa.Connection]:
     unless that held no transaction before. So it is on SQLite while the host's session holds
     the write lock, where a second connection would only wait for it in vain.
     """
-    if has_own_connection() and not host_holds_write_lock():
-        with prepared.transaction(engine()) as connection:
+    current = state()
+
+    if _has_own_connection(current) and not _holds_write_lock(current.db):
+        with prepared.transaction(_engine(current)) as connection:
             yield connection
 
         return
@@ -274,7 +282,10 @@ def host_holds_write_lock() -> bool:
     Hosts that begin a transaction themselves, at the first read, count as writing too: what we
     wrote beside it would make their own next write fail on a stale snapshot.
     """
-    database = state().db
+    return _holds_write_lock(state().db)
+
+
+def _holds_write_lock(database: SQLAlchemy) -> bool:
     return (
         database.session.registry.has()
         and database.engine.dialect.name == "sqlite"

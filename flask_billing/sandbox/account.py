@@ -4,22 +4,15 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from flask_billing.sandbox import present
-from flask_billing.sandbox.body import Body, copy_of, dumps, previous_attributes
+from flask_billing.sandbox import outgoing, present
+from flask_billing.sandbox.body import Body, dumps, previous_attributes
 from flask_billing.sandbox.errors import missing_object, missing_param
-from flask_billing.sandbox.ids import new_id
-from flask_billing.sandbox.settings import API_VERSION, Settings
+from flask_billing.sandbox.outgoing import Cause, Emitted
+from flask_billing.sandbox.settings import Settings
 
-
-@dataclass(frozen=True)
-class Cause:
-    """The API request that events name as their cause; both are None for automatic work."""
-
-    request_id: str | None = None
-    idempotency_key: str | None = None
+__all__ = ["Account", "Cause"]
 
 
 class Account:
@@ -45,7 +38,7 @@ class Account:
         self._objects: dict[str, Body] = {}
         self._new: set[str] = set()
         self._dirty: dict[str, None] = {}
-        self._events: list[tuple[str, str, Body | None, int, Cause]] = []
+        self._events: list[Emitted] = []
 
     # objects
 
@@ -188,7 +181,10 @@ class Account:
         self, event_type: str, shown: Body, previous: Body | None = None, *, at: int | None = None
     ) -> None:
         """Record an event whose object is already as the API shows it."""
-        event = (event_type, dumps(shown), previous, self.now, self.cause)
+        self._emit_text(event_type, dumps(shown), previous, at)
+
+    def _emit_text(self, event_type: str, text: str, previous: Body | None, at: int | None) -> None:
+        event = Emitted(event_type, text, previous, self.now, self.cause)
         if at is None:
             self._events.append(event)
         else:
@@ -204,10 +200,10 @@ class Account:
         before = dumps(self.show(body))
         yield body
         self.save(body)
-        after = self.show(body)
-        if dumps(after) != before:
-            previous = previous_attributes(json.loads(before), copy_of(after))
-            self.emit(event, body, previous, at=at)
+        shown = self.show(body)
+        after = dumps(shown)
+        if after != before:
+            self._emit_text(event, after, previous_attributes(json.loads(before), shown), at)
 
     @contextmanager
     def automatic(self) -> Iterator[None]:
@@ -238,46 +234,6 @@ class Account:
         self.flush()
         if not self._events:
             return 0
-        endpoints = [
-            (endpoint["id"], set(endpoint["enabled_events"]))
-            for endpoint in self.find("webhook_endpoint")
-            if endpoint["status"] == "enabled"
-        ]
-        queued = 0
-        for event_type, text, previous, created, cause in self._events:
-            receivers = [
-                object_id for object_id, types in endpoints if "*" in types or event_type in types
-            ]
-            event_id = new_id("evt")
-            data = '{"object":' + text
-            if previous is not None:
-                data += ',"previous_attributes":' + dumps(previous)
-            head = dumps(
-                {
-                    "id": event_id,
-                    "object": "event",
-                    "api_version": API_VERSION,
-                    "created": created,
-                    "livemode": False,
-                    "pending_webhooks": len(receivers),
-                    "request": {
-                        "id": cause.request_id,
-                        "idempotency_key": cause.idempotency_key,
-                    },
-                    "type": event_type,
-                }
-            )
-            self.connection.execute(
-                "INSERT INTO objects (id, kind, created, parent, body)"
-                " VALUES (?, 'event', ?, ?, ?)",
-                (event_id, created, event_type, head[:-1] + ',"data":' + data + "}}"),
-            )
-            for endpoint_id in receivers:
-                self.connection.execute(
-                    "INSERT INTO deliveries (event, type, endpoint, state)"
-                    " VALUES (?, ?, ?, 'pending')",
-                    (event_id, event_type, endpoint_id),
-                )
-                queued += 1
+        queued = outgoing.queue(self, self._events)
         self._events.clear()
         return queued

@@ -25,6 +25,13 @@ PUBLISHABLE = frozenset(
     ]
 )
 
+#: Seconds after each failed delivery of a webhook until the next, in test mode: three tries more
+#: within a few hours.
+WEBHOOK_RETRY_SECONDS = (300, 3_600, 3 * 3_600)
+
+#: The same in live mode: longer and longer waits, over three days.
+LIVE_WEBHOOK_RETRY_SECONDS = (300, 1_800, 7_200, 18_000, 36_000, *[43_200] * 4)
+
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
 
@@ -136,6 +143,17 @@ INFERRED = (
         "Permissions of restricted keys are named for the resource, with _read or _write; write "
         "includes read.",
         "errors quoted in public issues: rak_subscription_read",
+    ),
+    Inference(
+        "Failed webhooks are tried again after WEBHOOK_RETRY_SECONDS, in live mode after "
+        "LIVE_WEBHOOK_RETRY_SECONDS.",
+        "docs: three times over a few hours in a sandbox, up to three days with exponential "
+        "back-off in live mode; the waits themselves are nowhere said",
+    ),
+    Inference(
+        "An event for an endpoint of another API version names that version; its object is "
+        "rendered at the sandbox's own.",
+        "simplified: the sandbox speaks one version",
     ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
     Inference(

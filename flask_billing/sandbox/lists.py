@@ -21,10 +21,12 @@ def page(
     where: Iterable[tuple[str, Any]] = (),
     one_of: tuple[str, Iterable[Any]] | None = None,
     none_of: tuple[str, Iterable[Any]] | None = None,
+    more: str | None = None,
 ) -> Body:
     """One page of the objects of a kind, newest first.
 
-    ``where`` compares JSON paths; ``one_of`` and ``none_of`` take a path and values.
+    ``where`` compares JSON paths; ``one_of`` and ``none_of`` take a path and values; ``more`` is a
+    condition in SQL.
     """
     account.flush()
     params = call.params
@@ -44,6 +46,8 @@ def page(
             marks = ", ".join("?" * len(options))
             conditions.append(f"json_extract(body, ?) {negation}IN ({marks})")
             values.extend((choice[0], *options))
+    if more is not None:
+        conditions.append(more)
     _created(params.get("created"), conditions, values)
     order = "DESC"
     after, before = params.get("starting_after"), params.get("ending_before")

@@ -25,9 +25,10 @@ CREATE TABLE IF NOT EXISTS due (
     at INTEGER NOT NULL,
     task TEXT NOT NULL,
     object TEXT NOT NULL,
+    clock TEXT,
     UNIQUE (task, object)
 );
-CREATE INDEX IF NOT EXISTS due_at ON due (at, seq);
+CREATE INDEX IF NOT EXISTS due_clock ON due (clock, at, seq);
 CREATE TABLE IF NOT EXISTS deliveries (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     event TEXT NOT NULL,
@@ -35,11 +36,13 @@ CREATE TABLE IF NOT EXISTS deliveries (
     endpoint TEXT NOT NULL,
     state TEXT NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    not_before REAL NOT NULL DEFAULT 0,
+    not_before INTEGER NOT NULL DEFAULT 0,
     status INTEGER,
-    at REAL
+    at REAL,
+    holder INTEGER
 );
 CREATE INDEX IF NOT EXISTS deliveries_state ON deliveries (state, seq);
+CREATE INDEX IF NOT EXISTS deliveries_event ON deliveries (event);
 CREATE TABLE IF NOT EXISTS idempotency (
     key TEXT PRIMARY KEY,
     fingerprint TEXT NOT NULL,
@@ -51,6 +54,9 @@ CREATE TABLE IF NOT EXISTS idempotency (
 CREATE INDEX IF NOT EXISTS idempotency_created ON idempotency (created);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+
+#: Columns that came later than their table.
+_ADDED = (("due", "clock", "TEXT"), ("deliveries", "holder", "INTEGER"))
 
 
 class Store:
@@ -74,6 +80,7 @@ class Store:
         if self.path is not None:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
+        _add_columns(connection)
         connection.executescript(_SCHEMA)
         self._connection = connection
         self._pid = os.getpid()
@@ -115,3 +122,11 @@ class Store:
         """Close the connection; the store cannot be used any more."""
         with self._lock:
             self._closer()
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    """Bring a file of an earlier version up to date."""
+    for table, column, kind in _ADDED:
+        known = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        if known and column not in known:
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")

@@ -58,16 +58,19 @@ def _commit_host_session() -> None:
 
 def _body() -> bytes:
     limit: int = current_app.config["BILLING_WEBHOOK_MAX_BYTES"]
+    length = request.content_length
     too_large = WebhookRejectedError(f"the body is larger than {limit} bytes", status=413)
 
-    if (request.content_length or 0) > limit:
+    if length is not None and length > limit:
         raise too_large
 
-    # The length may be missing or a lie, so no more than one byte too many is ever read. A
-    # server may hand a body over in pieces.
+    # The length may be missing, so no more than one byte too many is ever read. A server may
+    # hand a body over in pieces.
+    longest = limit + 1 if length is None else length
+    stream = request.stream
     body = b""
 
-    while len(body) <= limit and (piece := request.stream.read(limit + 1 - len(body))):
+    while len(body) < longest and (piece := stream.read(longest - len(body))):
         body += piece
 
     if len(body) > limit:

@@ -7,6 +7,8 @@ import typing as t
 import pytest
 import stripe
 
+from flask_billing.sandbox import Sandbox
+
 from .conftest import Shop
 
 
@@ -125,3 +127,162 @@ def test_a_meter_has_one_event_name(client: stripe.StripeClient) -> None:
         client.v1.billing.meters.create(params)
     client.v1.billing.meters.deactivate(meter.id)
     assert client.v1.billing.meters.create(params).status == "active"
+
+
+@pytest.mark.parametrize(
+    ("more", "param"),
+    [
+        ({"currency": "xyz"}, "currency"),
+        ({"currency": None}, "currency"),
+        ({"unit_amount": None}, "unit_amount"),
+        ({"unit_amount": -1}, "unit_amount"),
+        ({"unit_amount": 10**12}, "unit_amount"),
+        ({"unit_amount": "12.5"}, "unit_amount"),
+        ({"unit_amount": None, "unit_amount_decimal": "0.1234567890123"}, "unit_amount_decimal"),
+        ({"unit_amount": None, "unit_amount_decimal": "NaN"}, "unit_amount_decimal"),
+        ({"unit_amount_decimal": "5"}, None),
+        ({"product": "prod_x"}, "product"),
+        ({"product": None}, "product"),
+        ({"product_data": {"name": "Two"}}, "product"),
+        ({"recurring": {"interval": "fortnight"}}, "recurring[interval]"),
+        ({"recurring": {"interval": "year", "interval_count": 4}}, "recurring[interval_count]"),
+        ({"recurring": {"interval": "month", "usage_type": "metered"}}, "recurring[meter]"),
+        ({"recurring": {"interval": "month", "meter": "mtr_x"}}, "recurring[meter]"),
+        ({"lookup_key": "pro_month"}, "lookup_key"),
+        ({"tiers": [{"up_to": "inf", "unit_amount": 1}]}, "tiers"),
+        ({"billing_scheme": "tiered"}, "tiers"),
+        ({"nickname": ""}, "nickname"),
+        ({"metadata": {"k" * 41: "v"}}, f"metadata[{'k' * 41}]"),
+    ],
+)
+def test_prices_that_make_no_sense(
+    client: stripe.StripeClient, shop: Shop, more: dict[str, t.Any], param: str | None
+) -> None:
+    params = {
+        "product": shop.product,
+        "currency": "usd",
+        "unit_amount": 100,
+        "recurring": {"interval": "month"},
+        **more,
+    }
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.prices.create(t.cast(t.Any, params))
+    assert caught.value.http_status == 400
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("tiers", "mode", "param"),
+    [
+        ([{"up_to": "inf", "unit_amount": 1}], None, "tiers_mode"),
+        ([{"up_to": 10, "unit_amount": 1}], "volume", "tiers[0][up_to]"),
+        ([{"up_to": "inf", "flat_amount": 1}] * 2, "volume", "tiers[0][up_to]"),
+        (
+            [
+                {"up_to": 10, "unit_amount": 2},
+                {"up_to": 10, "unit_amount": 2},
+                {"up_to": "inf", "unit_amount": 1},
+            ],
+            "graduated",
+            "tiers[1][up_to]",
+        ),
+        ([{"up_to": "inf"}], "volume", "tiers[0][unit_amount]"),
+        ([{"up_to": "inf", "unit_amount": -1}], "volume", "tiers[0][unit_amount]"),
+        ([{"unit_amount": 1}], "volume", "tiers[0][up_to]"),
+    ],
+)
+def test_tiers_that_make_no_sense(
+    client: stripe.StripeClient,
+    shop: Shop,
+    tiers: list[dict[str, t.Any]],
+    mode: str | None,
+    param: str,
+) -> None:
+    params = {
+        "product": shop.product,
+        "currency": "usd",
+        "billing_scheme": "tiered",
+        "tiers_mode": mode,
+        "tiers": tiers,
+    }
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.prices.create(t.cast(t.Any, params))
+    assert caught.value.param == param
+
+
+def test_fractions_of_a_cent_are_kept(client: stripe.StripeClient, shop: Shop) -> None:
+    price = client.v1.prices.create(
+        {"product": shop.product, "currency": "USD", "unit_amount_decimal": t.cast(t.Any, "0.50")}
+    )
+    assert (price.unit_amount, str(price.unit_amount_decimal)) == (None, "0.5")
+    assert (price.currency, price.type) == ("usd", "one_time")
+
+
+def test_prices_are_listed(client: stripe.StripeClient, shop: Shop) -> None:
+    def ids(**params: t.Any) -> set[str]:
+        return {price.id for price in client.v1.prices.list(t.cast(t.Any, params)).data}
+
+    assert ids() == {shop.month, shop.year, shop.team}
+    assert ids(product=shop.product) == {shop.month, shop.year}
+    assert ids(lookup_keys=["pro_year", "team_month", "nope"]) == {shop.year, shop.team}
+    assert ids(recurring={"interval": "year"}) == {shop.year}
+    assert ids(type="one_time") == ids(currency="eur") == set()
+    with pytest.raises(stripe.InvalidRequestError, match="up to 10"):
+        ids(lookup_keys=[str(number) for number in range(11)])
+
+
+def test_the_tax_behaviour_is_said_once(client: stripe.StripeClient, shop: Shop) -> None:
+    assert client.v1.prices.update(shop.month, {"tax_behavior": "exclusive"})
+    with pytest.raises(stripe.InvalidRequestError, match="cannot change `tax_behavior`"):
+        client.v1.prices.update(shop.month, {"tax_behavior": "inclusive"})
+
+
+def test_a_lookup_key_moves_on_update(client: stripe.StripeClient, shop: Shop) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.prices.update(shop.year, {"lookup_key": "pro_month"})
+    assert caught.value.param == "lookup_key"
+    client.v1.prices.update(shop.year, {"lookup_key": "pro_month", "transfer_lookup_key": True})
+    assert client.v1.prices.retrieve(shop.month).lookup_key is None
+
+
+def test_a_product_is_changed_and_archived(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    changed = client.v1.products.update(
+        shop.product,
+        {"active": False, "description": "For teams", "default_price": shop.month},
+    )
+    assert (changed.active, changed.default_price) == (False, shop.month)
+    previous = sandbox.events("product.updated")[0]["data"]["previous_attributes"]
+    assert previous == {"active": True, "description": None, "default_price": None}
+    assert client.v1.products.update(shop.product, {"description": ""}).description is None
+    active = client.v1.products.list({"active": True}).data
+    assert [product.name for product in active] == ["Team"]
+
+
+@pytest.mark.parametrize(
+    ("params", "param"),
+    [
+        ({}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "x", "unit_label": "a" * 13}, "unit_label"),
+        ({"name": "x", "statement_descriptor": "a" * 23}, "statement_descriptor"),
+        ({"name": "x", "images": [f"https://x.example/{n}" for n in range(9)]}, "images"),
+        ({"name": "x", "active": "perhaps"}, "active"),
+        ({"name": "x", "id": "known"}, "id"),
+    ],
+)
+def test_products_that_make_no_sense(
+    client: stripe.StripeClient, params: dict[str, t.Any], param: str
+) -> None:
+    client.v1.products.create({"name": "Known", "id": "known"})
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.products.create(t.cast(t.Any, params))
+    assert caught.value.param == param
+
+
+def test_a_default_price_is_the_products_own(client: stripe.StripeClient, shop: Shop) -> None:
+    for price in ("price_x", shop.team):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            client.v1.products.update(shop.product, {"default_price": price})
+        assert caught.value.param == "default_price"

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.errors import invalid
+from flask_billing.sandbox.errors import invalid, not_built
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, prices
@@ -12,12 +12,32 @@ from flask_billing.sandbox.router import Call, endpoint
 @endpoint("POST", "/v1/products", "ProductCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Create a product, with its default price if asked."""
+    _check(call.params)
     product = new_product(account, call.params)
     if data := call.params.get("default_price_data"):
         price = prices.new_price(account, {**data, "product": product["id"]}, product)
         product["default_price"] = price["id"]
         account.save(product)
     return product
+
+
+def _check(params: Body) -> None:
+    fields.not_longer(params, "statement_descriptor", 22)
+    fields.not_longer(params, "unit_label", 12)
+    for name, most in (("images", 8), ("marketing_features", 15)):
+        if len(params.get(name) or []) > most:
+            raise invalid(f"Array {name} exceeded maximum {most} allowed elements.", name)
+    if "tax_details" in params:
+        raise not_built("`tax_details` of products", "tax_details")
+
+
+def _check_default_price(account: Account, product: Body, price_id: str) -> None:
+    price = account.require("price", price_id, param="default_price")
+    if price["product"] != product["id"]:
+        raise invalid(
+            f"The price {price_id} belongs to another product than {product['id']}.",
+            "default_price",
+        )
 
 
 def new_product(account: Account, params: Body) -> Body:
@@ -42,7 +62,7 @@ def new_product(account: Account, params: Body) -> Body:
             "shippable": params.get("shippable"),
             "statement_descriptor": params.get("statement_descriptor"),
             "tax_code": params.get("tax_code") or None,
-            "type": "service",
+            "type": params.get("type", "service"),
             "unit_label": params.get("unit_label") or None,
             "updated": account.now,
             "url": params.get("url") or None,
@@ -62,6 +82,9 @@ def retrieve(account: Account, call: Call) -> Body:
 def update(account: Account, call: Call) -> Body:
     """Change a product."""
     product = account.require("product", call.id)
+    _check(call.params)
+    if "default_price" in call.params:
+        _check_default_price(account, product, call.params["default_price"])
     with account.changing(product, "product.updated"):
         fields.assign(
             product,
@@ -76,6 +99,7 @@ def update(account: Account, call: Call) -> Body:
                 "url",
                 "shippable",
                 "default_price",
+                "package_dimensions",
             ),
         )
         for name in ("images", "marketing_features"):

@@ -1,5 +1,8 @@
 """Webhook endpoints; the secret is shown only when one is created."""
 
+from collections.abc import Iterable
+
+from flask_billing.sandbox import signing_secrets
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.errors import invalid
@@ -18,12 +21,11 @@ def create(account: Account, call: Call) -> Body:
         account,
         url=params["url"],
         enabled_events=params["enabled_events"],
-        secret=new_id("whsec"),
         description=params.get("description") or None,
         metadata=fields.new_metadata(params),
         api_version=params.get("api_version"),
     )
-    return {**body, "secret": body["_"]["secrets"][0]}
+    return {**body, "secret": body["_"]["secrets"][0]["secret"]}
 
 
 def _check_url(url: str) -> None:
@@ -39,8 +41,7 @@ def new_webhook_endpoint(
     account: Account,
     *,
     url: str,
-    enabled_events: list[str],
-    secret: str,
+    enabled_events: Iterable[str] = ("*",),
     object_id: str | None = None,
     description: str | None = None,
     metadata: Body | None = None,
@@ -55,12 +56,12 @@ def new_webhook_endpoint(
             "application": None,
             "created": account.now,
             "description": description,
-            "enabled_events": enabled_events,
+            "enabled_events": list(enabled_events),
             "livemode": False,
             "metadata": metadata or {},
             "status": "enabled",
             "url": url,
-            "_": {"secrets": [secret]},
+            "_": {"secrets": signing_secrets.first()},
         }
     )
 

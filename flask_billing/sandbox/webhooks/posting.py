@@ -13,14 +13,13 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 _LOG = logging.getLogger(__name__)
-_TIMEOUT_SECONDS = 20
 
 
-def over_http(url: str, payload: bytes, headers: dict[str, str]) -> int:
+def over_http(url: str, payload: bytes, headers: dict[str, str], timeout: float) -> int:
     """POST to a URL; the answered status, 0 if there was no answer."""
     parts = urllib.parse.urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname or "", parts.port, timeout=_TIMEOUT_SECONDS)
+    connection = kind(parts.hostname or "", parts.port, timeout=timeout)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
         connection.request("POST", path, payload, headers)

@@ -1,0 +1,26 @@
+"""The currencies Stripe charges in."""
+
+from flask_billing.sandbox.errors import invalid
+
+_NAMES = (
+    "usd aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd "
+    "bwp byn bzd cad cdf chf clp cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp "
+    "gel gip gmd gnf gtq gyd hkd hnl hrk htg huf idr ils inr isk jmd jod jpy kes kgs khr kmf "
+    "krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn myr mzn "
+    "nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr "
+    "sek sgd shp sle sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx uyu uzs vnd vuv "
+    "wst xaf xcd xof xpf yer zar zmw"
+)
+_KNOWN = tuple(_NAMES.split())
+
+
+def known(currency: str, param: str = "currency") -> str:
+    """The currency in lower case, or Stripe's refusal of one it does not know."""
+    found = currency.lower()
+    if found not in _KNOWN:
+        raise invalid(
+            f"Invalid currency: {found}. Stripe currently supports these currencies: "
+            f"{', '.join(_KNOWN)}",
+            param,
+        )
+    return found

@@ -1,0 +1,75 @@
+"""What a request names: prices, customers, invoices, by their recorded ids."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import itertools
+import typing as t
+
+from .cassettes import Exchange
+from .known import Known
+
+_KINDS = {
+    "price": "price",
+    "plan": "price",
+    "product": "product",
+    "coupon": "coupon",
+    "promotion_code": "promotion_code",
+    "customer": "customer",
+    "default_payment_method": "payment_method",
+    "payment_method": "payment_method",
+    "invoice": "invoice",
+    "subscription": "subscription",
+    "payment_intent": "payment_intent",
+    "charge": "charge",
+}
+_NOUNS = {
+    "prices": "price",
+    "plans": "price",
+    "products": "product",
+    "coupons": "coupon",
+    "promotion_codes": "promotion_code",
+    "customers": "customer",
+    "payment_methods": "payment_method",
+    "invoices": "invoice",
+    "subscriptions": "subscription",
+    "payment_intents": "payment_intent",
+    "charges": "charge",
+}
+_CATALOG = {"price", "product", "coupon", "promotion_code"}
+
+
+def references(exchange: Exchange) -> c.Iterator[tuple[str, str]]:
+    """The kind and id of what a request names, in its path and parameters."""
+    parts = exchange.path.strip("/").split("/")
+    for noun, part in itertools.pairwise(parts):
+        if noun in _NOUNS and part not in {"search", "create_preview"}:
+            yield _NOUNS[noun], part
+    yield from _named(exchange.params, "")
+
+
+def _named(node: t.Any, key: str) -> c.Iterator[tuple[str, str]]:
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _named(value, name)
+    elif isinstance(node, list):
+        for value in node:
+            yield from _named(value, key)
+    elif isinstance(node, str) and node and key in _KINDS:
+        yield _KINDS[key], node
+
+
+def catalog_of(exchanges: c.Iterable[Exchange], known: Known) -> list[tuple[int, str, str]]:
+    """What of the catalog a cassette names, with the time it was made: the oldest first."""
+    found: dict[tuple[str, str], int] = {}
+    for exchange in exchanges:
+        for kind, object_id in references(exchange):
+            shown = known.price(object_id) if kind == "price" else known.find(kind, object_id)
+            if kind in _CATALOG and shown is not None and not _is_created(exchange):
+                found.setdefault((kind, object_id), shown.get("created") or 0)
+    return sorted((created, kind, object_id) for (kind, object_id), created in found.items())
+
+
+def _is_created(exchange: Exchange) -> bool:
+    last = exchange.path.rstrip("/").rsplit("/", 1)[-1]
+    return exchange.method == "POST" and _NOUNS.get(last) in _CATALOG
