@@ -19,6 +19,8 @@ class Settings:
     ``retry_days`` are the days after a failed renewal at which the payment is tried again (8 in
     two weeks by default); ``after_retries`` is what happens to the subscription then.
     ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
+    ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
+    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``.
     ``requests_per_second`` is the rate limit (Stripe's own is 25 in test mode; None has none).
     ``restricted_keys`` are keys ``rk_test_...`` with their permissions, such as
     ``customer_read`` or ``subscription_write``; a restricted key that is not named may do all.
