@@ -7,6 +7,8 @@ from typing import Literal
 from flask_billing.sandbox import inferred
 
 ACCOUNT_ID = "acct_1SandboxFlaskBill"
+#: The account's one payment method configuration, which says what intents and sessions offer.
+PAYMENT_METHOD_CONFIGURATION_ID = "pmc_1SandboxFlaskBillingCard"
 API_VERSION = "2026-10-28.endive"
 DAY = 86_400
 HOUR = 3_600

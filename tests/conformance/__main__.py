@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .cassettes import recordings_folder
 from .differences import Difference
-from .report import replay_folder
+from .report import compare_bodies, replay_folder
 
 
 def main() -> int:
@@ -23,12 +23,17 @@ def main() -> int:
         print(f"There are no recordings at {asked.folder}.", file=sys.stderr)
         return 2
     report = replay_folder(asked.folder)
+    line = report.line
+    if (asked.folder / "zulip").is_dir():
+        compare_bodies(asked.folder / "zulip", report)
     for line in report.reasons() if asked.reasons else ():
         print(line)
     shown = _summary(report.unexplained) if asked.summary else map(str, report.unexplained)
     for line in shown:
         print(line)
-    print(report.line)
+    if report.shapes:
+        print(f"Shapes: {report.shapes}")
+    print(line)
     return 1 if report.unexplained else 0
 
 

@@ -103,7 +103,7 @@ class Comparison:
 
     def _judged(self, theirs: t.Any, ours: t.Any, key: str) -> Kind | None:
         """What is wrong with a value, if anything is."""
-        if _type(theirs) != _type(ours):
+        if type_of(theirs) != type_of(ours):
             return "type"
         if isinstance(theirs, str):
             return None if self._same_text(theirs, ours, key) else "value"
@@ -124,7 +124,8 @@ class Comparison:
         return self.ids.neutral(theirs, recorded=True) == self.ids.neutral(ours, recorded=False)
 
 
-def _type(value: t.Any) -> str:
+def type_of(value: t.Any) -> str:
+    """The JSON type of a value."""
     if value is None or isinstance(value, bool | str):
         return type(value).__name__
     return "number" if isinstance(value, int | float) else type(value).__name__

@@ -15,8 +15,11 @@ from .explained import Translation
 from .ids import Ids
 from .known import Known
 from .references import catalog_of
-from .staging import Stage
+from .staging import NotStagedError, Stage
 from .wire import Wire
+
+#: Made long before a cassette, and shown in it.
+UNDATED = {"price", "plan", "product", "coupon", "promotion_code"}
 
 
 @dataclass
@@ -34,7 +37,7 @@ def play(cassette: Cassette, known: Known, translations: c.Sequence[Translation]
     played = Played()
     catalog = catalog_of(cassette.exchanges, known)
     first = min([made for made, *_ in catalog if made], default=None)
-    start = moment_of(cassette.exchanges[0], Ids())
+    start = _start_of(cassette)
     now = datetime.fromtimestamp(min(start, first or start), UTC)
     with Sandbox(now=now, settings=_settings(cassette)) as sandbox:
         wire, ids = Wire(sandbox), Ids()
@@ -56,44 +59,58 @@ def _play_one(
     translations: c.Sequence[Translation],
     played: Played,
 ) -> None:
-    stage.prepare(exchange)
-    stage.wait_until(moment_of(exchange, ids))
+    compared = Comparison(ids, exchange.name, exchange.endpoint, exchange.api_version)
+    played.requests += 1
+    try:
+        stage.prepare(exchange)
+    except NotStagedError as error:
+        compared.answers((exchange.status, 0), {}, {"id": f"not staged, {error}"})
+        played.fields += compared.fields
+        played.differences += compared.found
+        return
+    stage.follow(moment_of(exchange, ids), exchange.recorded_at)
     params = exchange.params
     for translation in translations:
         params = translation.applied(exchange, params)
     status, body = wire.send(exchange.method, ids.path(exchange.path), ids.params(params))
-    compared = Comparison(ids, exchange.name, exchange.endpoint, exchange.api_version)
     compared.answers((exchange.status, status), exchange.body, body)
-    played.requests += 1
     played.fields += compared.fields
     played.differences += compared.found
     played.bodies.append(body)
 
 
-def moment_of(exchange: Exchange, ids: Ids) -> int:
-    """When the real API did it: as what it made says, else when the answer came.
+def moment_of(exchange: Exchange, ids: Ids) -> int | None:
+    """When the real API acted, if its answer tells: by what it made.
 
-    The clock of who recorded may have been elsewhere; Stripe's never is.
+    Who recorded may have set their own clock to another day; Stripe's never is.
     """
-    made = [
-        found["created"]
+    if exchange.method != "POST":
+        return None
+    made = [found for found in _dated(exchange) if not ids.knows(found.get("id", ""))]
+    if made and made[0] is exchange.body:
+        return int(exchange.body["created"])
+    return max((int(found["created"]) for found in made), default=None)
+
+
+def _dated(exchange: Exchange) -> list[Body]:
+    return [
+        found
         for found in objects_in(exchange.body)
-        if isinstance(found.get("created"), int)
-        and exchange.method == "POST"
-        and not ids.knows(found.get("id", ""))
-        and found["object"] not in {"price", "plan", "product", "coupon", "promotion_code"}
+        if isinstance(found.get("created"), int) and found["object"] not in UNDATED
     ]
-    if made:
-        return int(min(made))
-    return int(exchange.recorded_at.timestamp())
+
+
+def _start_of(cassette: Cassette) -> int:
+    """The oldest moment in a cassette; by the recorder's clock when no answer tells one."""
+    told = [found["created"] for exchange in cassette.exchanges for found in _dated(exchange)]
+    return int(min(told, default=cassette.exchanges[0].recorded_at.timestamp()))
 
 
 def _settings(cassette: Cassette) -> Settings:
-    """The name and country of the recorded account, as its invoices show them."""
+    """The name of the recorded account, as its invoices and sessions show it."""
     for exchange in cassette.exchanges:
         for found in objects_in(exchange.body):
-            if found.get("account_name") and found.get("account_country"):
-                return Settings(
-                    account_name=found["account_name"], country=found["account_country"]
-                )
+            shown = (found.get("branding_settings") or {}).get("display_name")
+            if name := found.get("account_name") or shown:
+                return Settings(account_name=name)
     return Settings()

@@ -12,6 +12,8 @@ from .differences import Difference
 from .explained import Rule, read_rules, read_translations
 from .known import Known
 from .replay import play
+from .shapes import compare_shapes, recorded_bodies, shapes_of, version_of
+from .stories import tell_stories
 
 
 @dataclass
@@ -24,6 +26,7 @@ class Report:
     explained: list[tuple[Difference, Rule]] = field(default_factory=list)
     unexplained: list[Difference] = field(default_factory=list)
     bodies: list[Body] = field(default_factory=list)
+    shapes: str = ""
 
     @property
     def line(self) -> str:
@@ -65,3 +68,20 @@ def replay_folder(folder: Path) -> Report:
         report.bodies += played.bodies
         report.sort(played.differences, rules)
     return report
+
+
+def compare_bodies(folder: Path, report: Report) -> None:
+    """Hold the bodies without requests in a folder against all that the sandbox made."""
+    recorded = recorded_bodies(folder)
+    theirs = shapes_of(body for _, body in recorded)
+    ours = shapes_of([*report.bodies, *tell_stories()])
+    compared = compare_shapes(folder, theirs, ours, version_of(recorded))
+    before = len(report.explained), len(report.unexplained)
+    report.sort(compared.found, read_rules())
+    explained = len(report.explained) - before[0]
+    unexplained = len(report.unexplained) - before[1]
+    equal = compared.fields - explained - unexplained
+    report.shapes = (
+        f"{len(theirs)} kinds of objects and events, {compared.fields} fields compared: "
+        f"{equal} equal, {explained} explained, {unexplained} unexplained"
+    )

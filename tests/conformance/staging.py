@@ -19,6 +19,9 @@ from .known import Known, chosen
 from .references import references
 from .wire import Wire
 
+#: Seconds after which a recorder's clock is not believed: tests travel in time, Stripe does not.
+_TRAVELLED = 3_600
+
 _CARDS = {
     "amex": "pm_card_amex",
     "diners": "pm_card_diners",
@@ -27,6 +30,10 @@ _CARDS = {
     "mastercard": "pm_card_mastercard",
     "visa": "pm_card_visa",
 }
+
+
+class NotStagedError(Exception):
+    """The sandbox refused to make what a request needs."""
 
 
 class Stage:
@@ -61,7 +68,7 @@ class Stage:
     def _make(self, path: str, params: Body, object_id: str) -> Body:
         status, body = self._wire.send("POST", path, params)
         if status != 200:
-            raise AssertionError(f"{object_id} could not be staged: {body['error']['message']}")
+            raise NotStagedError(f"{object_id}: {body['error']['message']}")
         self._ids.learn(object_id, body["id"])
         return body
 
@@ -69,6 +76,14 @@ class Stage:
         """Let the sandbox's clock go on to a moment; one that is past changes nothing."""
         if moment is not None and moment > self._sandbox.clock.now().timestamp():
             self._sandbox.clock.advance(to=datetime.fromtimestamp(moment, UTC))
+
+    def follow(self, told: int | None, recorded_at: datetime) -> None:
+        """Go to the moment an answer tells, else to the recorder's, unless that is far off."""
+        if told is None:
+            told = int(recorded_at.timestamp())
+            if told - self._sandbox.clock.now().timestamp() > _TRAVELLED:
+                return
+        self.wait_until(told)
 
     # catalog
 

@@ -7,7 +7,7 @@ import typing as t
 import pytest
 
 from .cassettes import recordings_folder
-from .report import Report, replay_folder
+from .report import Report, compare_bodies, replay_folder
 
 pytestmark = pytest.mark.skipif(
     not recordings_folder().is_dir(), reason="the recordings are not here"
@@ -17,7 +17,10 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def report() -> Report:
     """Every cassette of the folder, replayed once."""
-    return replay_folder(recordings_folder())
+    replayed = replay_folder(recordings_folder())
+    if (recordings_folder() / "zulip").is_dir():
+        compare_bodies(recordings_folder() / "zulip", replayed)
+    return replayed
 
 
 def test_nothing_fails_inside_the_sandbox(report: Report, capsys: t.Any) -> None:

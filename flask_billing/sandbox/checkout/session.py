@@ -8,7 +8,7 @@ from flask_billing.sandbox.engine import discounts, pricing
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import new_id, new_session_id
 from flask_billing.sandbox.resources import fields
-from flask_billing.sandbox.settings import DAY
+from flask_billing.sandbox.settings import DAY, PAYMENT_METHOD_CONFIGURATION_ID
 
 
 def new_session(
@@ -102,7 +102,10 @@ def new_session(
         "payment_method_collection": params.get(
             "payment_method_collection", "if_required" if mode == "payment" else "always"
         ),
-        "payment_method_configuration_details": None,
+        "payment_method_configuration_details": {
+            "id": PAYMENT_METHOD_CONFIGURATION_ID,
+            "parent": None,
+        },
         "payment_method_options": {"card": {"request_three_d_secure": "automatic"}},
         "payment_method_types": list(account.settings.payment_method_types),
         "payment_status": "no_payment_required" if setup else "unpaid",

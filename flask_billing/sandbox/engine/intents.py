@@ -4,6 +4,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.ids import new_id, random_text
 from flask_billing.sandbox.present import presents
+from flask_billing.sandbox.settings import PAYMENT_METHOD_CONFIGURATION_ID
 
 _DESCRIPTIONS = {
     "subscription_create": "Subscription creation",
@@ -55,7 +56,9 @@ def new_intent(
         "next_action": None,
         "on_behalf_of": None,
         "payment_method": None,
-        "payment_method_configuration_details": None,
+        "payment_method_configuration_details": None
+        if invoice
+        else {"id": PAYMENT_METHOD_CONFIGURATION_ID, "parent": None},
         "payment_method_options": {
             "card": {
                 "installments": None,

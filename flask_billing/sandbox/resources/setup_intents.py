@@ -9,6 +9,7 @@ from flask_billing.sandbox.ids import new_id, random_text
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, payment_methods
 from flask_billing.sandbox.router import Call, endpoint
+from flask_billing.sandbox.settings import PAYMENT_METHOD_CONFIGURATION_ID
 
 
 @endpoint("POST", "/v1/setup_intents", "SetupIntentCreateParams")
@@ -56,7 +57,10 @@ def new_setup_intent(account: Account, params: Body) -> Body:
             "next_action": None,
             "on_behalf_of": None,
             "payment_method": None,
-            "payment_method_configuration_details": None,
+            "payment_method_configuration_details": {
+                "id": PAYMENT_METHOD_CONFIGURATION_ID,
+                "parent": None,
+            },
             "payment_method_options": {
                 "card": {
                     "mandate_options": None,

@@ -1,0 +1,126 @@
+"""Stories that make the sandbox show every kind of object the bodies without requests hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from flask_billing.sandbox import Sandbox
+
+from .cassettes import Body
+from .wire import Wire
+
+_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+class Story:
+    """A sandbox and all it answered."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._wire = Wire(sandbox)
+        self.bodies: list[Body] = []
+
+    def post(self, path: str, **params: object) -> Body:
+        """One POST, whatever its answer."""
+        return self._told("POST", path, params)
+
+    def get(self, path: str, **params: object) -> Body:
+        """One GET, whatever its answer."""
+        return self._told("GET", path, params)
+
+    def _told(self, method: str, path: str, params: Body) -> Body:
+        _, body = self._wire.send(method, path, params)
+        self.bodies.append(body)
+        return body
+
+    def customer(self, card: str = "pm_card_visa") -> str:
+        """A customer whose default is a new card."""
+        customer = str(self.post("/v1/customers", email="ada@example.com", name="Ada")["id"])
+        method = self.post(f"/v1/payment_methods/{card}/attach", customer=customer)
+        self.post(
+            f"/v1/customers/{customer}",
+            invoice_settings={"default_payment_method": method["id"]},
+        )
+        return customer
+
+    def invoice(self, customer: str, *, include: bool = False, **params: object) -> str:
+        """A draft with one line: put in later, or taken up when the draft was made."""
+        item = {"customer": customer, "amount": 48_000, "currency": "usd"}
+        if include:
+            self.post("/v1/invoiceitems", **item)
+            params["pending_invoice_items_behavior"] = "include"
+        invoice = str(self.post("/v1/invoices", customer=customer, **params)["id"])
+        if not include:
+            self.post("/v1/invoiceitems", invoice=invoice, **item)
+        return invoice
+
+
+def tell_stories() -> list[Body]:
+    """What the sandbox answered, and its events."""
+    with Sandbox(now=_NOW) as sandbox:
+        story = Story(sandbox)
+        _invoices(story)
+        _cards(story)
+        _portal(story)
+        sandbox.clock.advance(hours=2)
+        story.get("/v1/events", limit=100)
+        return story.bodies + sandbox.events()
+
+
+def _invoices(story: Story) -> None:
+    customer = story.customer()
+    for include in (True, False):
+        for ending in ("pay", "finalize", "void", "mark_uncollectible"):
+            invoice = story.invoice(customer, include=include, auto_advance=ending == "pay")
+            if ending != "pay":
+                story.post(f"/v1/invoices/{invoice}/finalize")
+            story.post(f"/v1/invoices/{invoice}/{ending}")
+            story.get(f"/v1/invoices/{invoice}")
+        draft = story.invoice(
+            customer,
+            include=include,
+            collection_method="send_invoice",
+            days_until_due=30,
+            auto_advance=True,
+        )
+        story.post(f"/v1/invoices/{draft}/finalize")
+        story.post(f"/v1/invoices/{draft}/pay", paid_out_of_band=True)
+        story.invoice(customer, include=include, auto_advance=True)
+    story.get("/v1/charges", customer=customer)
+    story.get("/v1/invoices", customer=customer)
+    path = f"/v1/customers/{customer}/balance_transactions"
+    story.post(path, amount=-1_000, currency="usd", description="Credit")
+    story.get(path)
+    story.get(f"/v1/customers/{customer}", expand=["invoice_settings.default_payment_method"])
+    broke = story.customer("pm_card_chargeCustomerFail")
+    story.post(f"/v1/invoices/{story.invoice(broke)}/pay")
+
+
+def _cards(story: Story) -> None:
+    customer = story.customer()
+    method = story.post("/v1/payment_methods", type="card", card={"token": "tok_visa"})
+    intent = story.post("/v1/setup_intents", customer=customer, payment_method=method["id"])
+    story.post(f"/v1/setup_intents/{intent['id']}/confirm", return_url="https://app.example/")
+    story.get("/v1/setup_intents", customer=customer)
+    story.get("/v1/payment_methods", customer=customer, type="card")
+    story.post(f"/v1/payment_methods/{method['id']}/detach")
+    urls = {"success_url": "https://app.example/done", "cancel_url": "https://app.example/"}
+    story.post("/v1/checkout/sessions", mode="setup", customer=customer, currency="usd", **urls)
+    story.get("/v1/checkout/sessions", customer=customer)
+
+
+def _portal(story: Story) -> None:
+    customer = story.customer()
+    configuration = story.post(
+        "/v1/billing_portal/configurations",
+        business_profile={"headline": "Invoices"},
+        features={
+            "customer_update": {"enabled": True, "allowed_updates": ["email", "name"]},
+            "invoice_history": {"enabled": False},
+        },
+    )
+    story.post(
+        "/v1/billing_portal/sessions",
+        customer=customer,
+        return_url="https://app.example/",
+        **({"configuration": configuration["id"]} if "id" in configuration else {}),
+    )
