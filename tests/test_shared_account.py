@@ -10,12 +10,13 @@ import sqlalchemy as sa
 
 from flask_billing import Customer, Owner
 from flask_billing.models import Checkout, Subscription
+from flask_billing.row_marks import customer_metadata
 from flask_billing.sandbox import Sandbox
 
 from .host import Host
 from .stripe_double import CannedHost, canned_host, event
 from .views.person import Person
-from .webhooks.stories import inbox, made, rows
+from .webhooks.stories import inbox, made, rows, sign_up
 
 MakeApp = c.Callable[..., Host]
 
@@ -57,17 +58,64 @@ def test_a_purchase_in_another_app_is_nobodys_here(other_app: CannedHost) -> Non
     theirs = {"billing_customer": str(ours), "billing_customer_since": "20260101T000000.000000Z"}
     bought = made("subscription", metadata=theirs)
     session = made("session", metadata=theirs, client_reference_id=str(ours))
-    other_app.stripe.put(bought, session)
+    other_app.stripe.put(bought, session, made("customer", metadata=theirs))
 
     for told in (
         event("customer.subscription.created", bought),
         event("checkout.session.completed", session),
     ):
-        assert other_app.deliver(told).status_code == 500
-        assert inbox(other_app)[told["id"]] == "failed"
+        assert other_app.deliver(told).status_code == 200
+        assert inbox(other_app)[told["id"]] == "ignored"
 
     assert [row.stripe_id for row in rows(other_app, Customer)] == [None]
     assert list(rows(other_app, Subscription)) == []
+
+
+def test_what_the_account_sells_beside_is_nobodys_here(other_app: CannedHost) -> None:
+    """Stripe gives an endpoint up that answers every event of another product with an error."""
+    bought = made("subscription")
+    other_app.stripe.put(bought, made("customer"))
+    told = event("customer.subscription.created", bought)
+
+    assert other_app.deliver(told).status_code == 200
+    assert other_app.deliver(told).json == {"outcome": "duplicate"}
+    assert inbox(other_app) == {told["id"]: "ignored"}
+    assert list(rows(other_app, Subscription)) == []
+
+
+def test_what_turns_out_to_be_ours_is_replayed(other_app: CannedHost) -> None:
+    bought = made("subscription")
+    other_app.stripe.put(bought, made("customer"))
+    other_app.deliver(event("customer.subscription.created", bought))
+
+    sign_up(other_app)
+    answer = other_app.app.test_cli_runner().invoke(args=["billing", "webhooks", "replay", "1"])
+
+    assert answer.exit_code == 0
+    assert [row.status for row in rows(other_app, Subscription)] == ["active"]
+
+
+def test_a_customer_of_ours_who_lost_the_link_gets_it_back(other_app: CannedHost) -> None:
+    """Of the objects only the customer says whose it is."""
+    number = sign_up(other_app, stripe_id=None)
+    [row] = rows(other_app, Customer)
+    bought = made("subscription")
+    other_app.stripe.put(bought, made("customer", metadata=customer_metadata(row)))
+
+    assert other_app.deliver(event("customer.subscription.created", bought)).status_code == 200
+    assert [(row.id, row.stripe_id) for row in rows(other_app, Customer)] == [(number, "cus_1")]
+    assert [row.status for row in rows(other_app, Subscription)] == ["active"]
+
+
+def test_a_second_stripe_customer_of_ours_is_noticed(other_app: CannedHost) -> None:
+    sign_up(other_app, stripe_id="cus_other")
+    [row] = rows(other_app, Customer)
+    bought = made("subscription")
+    other_app.stripe.put(bought, made("customer", metadata=customer_metadata(row)))
+    told = event("customer.subscription.created", bought)
+
+    assert other_app.deliver(told).status_code == 500
+    assert inbox(other_app) == {told["id"]: "failed"}
 
 
 def test_a_database_brought_back_finds_its_customers_again(host: Host) -> None:

@@ -18,10 +18,11 @@ import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
 from ..database import transaction
-from ..errors import BillingError, StripeNotFoundError
+from ..errors import BillingError, StripeNotFoundError, UnlinkedCustomerError
 from ..models import Customer, WebhookEvent
 from ..prepared import Prepared
 from ..state import state
+from . import elsewhere
 from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
 from .storing import CLOSED, fetched_ids, keep
 from .verify import Event
@@ -112,6 +113,13 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
 def _attempt(event_id: int, event: Event, handling: Handling, tickets: dict[str, int]) -> Outcome:
     try:
         written = _handle(event_id, event, handling, tickets)
+    except elsewhere.ElsewhereError as error:
+        log.info("Event %s (%s) is ignored: %s", event["id"], event["type"], error)
+
+        with transaction() as connection:
+            _give_up(connection, event_id, "ignored", str(error))
+
+        return "ignored"
     except Exception as error:  # whatever it was, the event must stay and Stripe must hear of it
         # The traceback stays in the inbox: a database's error may quote the row it refused.
         reason = error if isinstance(error, BillingError) else type(error).__name__
@@ -143,7 +151,10 @@ def _handle(
 
         return _without_fetch(event, close)
 
-    return sync.write(fetched, tickets, close)
+    try:
+        return sync.write(fetched, tickets, close)
+    except UnlinkedCustomerError as error:
+        return elsewhere.write(error, fetched, tickets, close)
 
 
 def _without_fetch(event: Event, close: sync.Extra) -> list[outbox.Written]:
