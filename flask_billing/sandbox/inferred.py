@@ -88,6 +88,21 @@ INFERRED = (
         "docs: types of balance transactions",
     ),
     Inference(
+        "A refund emits charge.refunded, then refund.created. Capturing a part of what was held "
+        "releases the rest without a refund; a hold that is canceled or runs out is refunded.",
+        "docs: place a hold, refunds; no recording of their events",
+    ),
+    Inference(
+        "Off session, or with error_on_requires_action, a payment that wants authentication is a "
+        "402 authentication_required; the payment intent asks for another payment method.",
+        "docs: off-session payments",
+    ),
+    Inference(
+        "The balance transaction of an asynchronous capture comes with the next moment, as "
+        "charge.updated.",
+        "recorded: null in the answer that creates the charge, there in the next one",
+    ),
+    Inference(
         "Tax of fixed rates is rounded line by line, by tax_rounded; exclusive tax is taken on "
         "what inclusive tax and discounts leave.",
         "docs: tax rates; total_taxes are the sums of the lines",

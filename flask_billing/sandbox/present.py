@@ -19,6 +19,8 @@ _PARENTS = {
     "invoice_payment": "invoice",
     "invoiceitem": "subscription",
     "charge": "payment_intent",
+    "refund": "charge",
+    "credit_note": "invoice",
     "promotion_code": "code",
     "event": "type",
     "subscription_item": "subscription",

@@ -7,9 +7,11 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout.session import expire
 from flask_billing.sandbox.engine import (
     bank_debits,
+    charges,
     collecting,
     drafts,
     ending,
+    holds,
     pending_updates,
     phase_change,
     renewal,
@@ -37,6 +39,8 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "invoice.collect": collecting.retry,
     "invoice.overdue": drafts.overdue,
     "checkout.expire": expire,
+    "charge.enter_books": charges.enter_books_late,
+    "payment_intent.hold_expires": holds.expire,
     "bank_debit.settle": bank_debits.settle_when_due,
 }
 

@@ -44,6 +44,7 @@ class _Books:
         self.invoices = _all(client.v1.invoices.list({"limit": 100}))
         self.payments = _all(client.v1.invoice_payments.list({"limit": 100}))
         self.intents = _all(client.v1.payment_intents.list({"limit": 100}))
+        self.refunds = _all(client.v1.refunds.list({"limit": 100}))
         self.charges = _all(client.v1.charges.list({"limit": 100}))
 
 
@@ -167,11 +168,19 @@ def _received(intent: Body, books: _Books) -> c.Iterator[str]:
     if (intent["status"] == "succeeded") != bool(captured):
         yield f"is {intent['status']} with {captured} captured"
     for charge in charges:
-        if not 0 <= charge["amount_refunded"] <= charge["amount_captured"] <= charge["amount"]:
-            yield f"{charge['id']} captured {charge['amount_captured']}, refunded more"
-        gave_all = charge["captured"] and charge["amount_refunded"] == charge["amount_captured"]
-        if charge["refunded"] != bool(gave_all and charge["amount_refunded"]):
-            yield f"{charge['id']} says refunded={charge['refunded']}"
+        yield from (f"{charge['id']} {what}" for what in _gave_back(charge, books))
+
+
+def _gave_back(charge: Body, books: _Books) -> c.Iterator[str]:
+    """A charge gave back what its refunds say, at most what it had taken or held."""
+    refunds = sum(one["amount"] for one in books.refunds if one["charge"] == charge["id"])
+    if charge["amount_refunded"] != refunds:
+        yield f"refunded {charge['amount_refunded']}, but its refunds make {refunds}"
+    most = charge["amount_captured"] if charge["captured"] else charge["amount"]
+    if not 0 <= refunds <= most <= charge["amount"]:
+        yield f"of {charge['amount']} captured {charge['amount_captured']}, refunded {refunds}"
+    if charge["refunded"] != (0 < refunds == most):
+        yield f"says refunded={charge['refunded']} with {refunds} of {most} refunded"
 
 
 def _has_its_balance(customer: Body, client: stripe.StripeClient) -> c.Iterator[str]:

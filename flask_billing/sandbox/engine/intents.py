@@ -1,9 +1,8 @@
-"""Payment intents, charges and the invoice payments that link them to invoices."""
+"""Payment intents and the invoice payments that link them to invoices."""
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.ids import new_id, random_text
-from flask_billing.sandbox.present import presents
 from flask_billing.sandbox.settings import PAYMENT_METHOD_CONFIGURATION_ID
 
 _DESCRIPTIONS = {
@@ -23,6 +22,7 @@ def new_intent(
     setup_future_usage: str | None = None,
     invoice: str | None = None,
     metadata: Body | None = None,
+    capture_method: str | None = None,
 ) -> Body:
     """A payment intent that waits for a payment method."""
     object_id = new_id("pi")
@@ -40,7 +40,7 @@ def new_intent(
         else {"allow_redirects": "always", "enabled": True},
         "canceled_at": None,
         "cancellation_reason": None,
-        "capture_method": "automatic" if invoice else "automatic_async",
+        "capture_method": capture_method or ("automatic" if invoice else "automatic_async"),
         "client_secret": f"{object_id}_secret_{random_text(25)}",
         "confirmation_method": "automatic",
         "created": account.now,
@@ -146,132 +146,3 @@ def cancel_for(account: Account, invoice: Body, reason: str = "void_invoice") ->
         intent["next_action"] = None
         account.save(intent)
         account.emit("payment_intent.canceled", intent)
-
-
-def new_charge(
-    account: Account, intent: Body, method: Body, *, failure: Body | None = None
-) -> Body:
-    """A charge of a payment intent, paid or failed."""
-    paid = failure is None
-    amount = intent["amount"]
-    return account.add(
-        {
-            "id": new_id("ch"),
-            "object": "charge",
-            "amount": amount,
-            "amount_captured": amount if paid else 0,
-            "amount_refunded": 0,
-            "application": None,
-            "application_fee": None,
-            "application_fee_amount": None,
-            "balance_transaction": new_id("txn") if paid else None,
-            "billing_details": method["billing_details"],
-            "calculated_statement_descriptor": account.settings.account_name.upper(),
-            "captured": paid,
-            "created": account.now,
-            "currency": intent["currency"],
-            "customer": intent["customer"],
-            "description": intent["description"],
-            "destination": None,
-            "dispute": None,
-            "disputed": False,
-            "failure_balance_transaction": None,
-            "failure_code": failure["code"] if failure else None,
-            "failure_message": failure["message"] if failure else None,
-            "fraud_details": {},
-            "livemode": False,
-            "metadata": dict(intent["metadata"]),
-            "on_behalf_of": None,
-            "order": None,
-            "outcome": _outcome(failure),
-            "paid": paid,
-            "payment_intent": intent["id"],
-            "payment_method": method["id"],
-            "payment_method_details": _details(method, amount),
-            "radar_options": {},
-            "receipt_email": None,
-            "receipt_number": None,
-            "receipt_url": f"{account.public_url}/receipts/{random_text(30)}?s=ap"
-            if paid
-            else None,
-            "refunded": False,
-            "review": None,
-            "shipping": None,
-            "source": None,
-            "source_transfer": None,
-            "statement_descriptor": None,
-            "statement_descriptor_suffix": None,
-            "status": "succeeded" if paid else "failed",
-            "transfer_data": None,
-            "transfer_group": None,
-        }
-    )
-
-
-def _outcome(failure: Body | None) -> Body:
-    return {
-        "advice_code": failure.get("advice_code") if failure else None,
-        "network_advice_code": None,
-        "network_decline_code": failure.get("network_decline_code") if failure else None,
-        "network_status": "declined_by_network" if failure else "approved_by_network",
-        "reason": failure.get("decline_code") or failure["code"] if failure else None,
-        "risk_level": "normal",
-        "risk_score": 20,
-        "seller_message": "The bank did not return any further details with this decline."
-        if failure
-        else "Payment complete.",
-        "type": "issuer_declined" if failure else "authorized",
-    }
-
-
-def _details(method: Body, amount: int) -> Body:
-    if method["type"] != "card":
-        return _bank_details(method)
-    card = method["card"]
-    return {
-        "card": {
-            "amount_authorized": amount,
-            "authorization_code": "522147",
-            "brand": card["brand"],
-            "checks": card["checks"],
-            "country": card["country"],
-            "exp_month": card["exp_month"],
-            "exp_year": card["exp_year"],
-            "extended_authorization": {"status": "disabled"},
-            "fingerprint": card["fingerprint"],
-            "funding": card["funding"],
-            "incremental_authorization": {"status": "unavailable"},
-            "installments": None,
-            "last4": card["last4"],
-            "mandate": None,
-            "multicapture": {"status": "unavailable"},
-            "network": card["brand"],
-            "network_token": {"used": False},
-            "network_transaction_id": "119528868122817",
-            "overcapture": {"maximum_amount_capturable": amount, "status": "unavailable"},
-            "regulated_status": "unregulated",
-            "three_d_secure": None,
-            "wallet": None,
-        },
-        "type": "card",
-    }
-
-
-def _bank_details(method: Body) -> Body:
-    bank = method["us_bank_account"]
-    names = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4")
-    return {
-        "type": "us_bank_account",
-        "us_bank_account": {
-            **{name: bank[name] for name in names},
-            "expected_debit_date": None,
-            "mandate": None,
-            "payment_reference": None,
-            "routing_number": bank["routing_number"],
-        },
-    }
-
-
-@presents("payment_intent")
-def _shown(account: Account, intent: Body) -> Body:
-    return intent

@@ -6,7 +6,7 @@ from typing import Literal
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import intents, invoices
+from flask_billing.sandbox.engine import charges, holds, intents, invoices
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.settings import DAY
@@ -104,8 +104,13 @@ def confirm(
     off_session: bool,
     authenticated: bool = False,
     return_url: str | None = None,
+    refuse_challenge: bool = False,
 ) -> Outcome:
-    """Charge a payment intent with a payment method."""
+    """Charge a payment intent with a payment method.
+
+    A payment that wants authentication is refused where nobody is there to give it, unless it is
+    an invoice's: that waits for the customer.
+    """
     if method["type"] == "us_bank_account":
         return _debit_bank(account, intent, method)
     card = card_of(method)
@@ -115,6 +120,9 @@ def confirm(
         set_up=bool(method["_"].get("set_up")),
         authenticated=authenticated,
     )
+    alone = off_session and not intent["_"]["invoice"]
+    if verdict == "challenge" and (refuse_challenge or alone):
+        verdict = cards.AUTHENTICATION_REQUIRED
     if verdict == "challenge":
         intent["payment_method"] = method["id"]
         intent["status"] = "requires_action"
@@ -132,8 +140,11 @@ def confirm(
 
 
 def succeed(account: Account, intent: Body, method: Body) -> None:
-    """The money came: charge and intent say so."""
-    charge = intents.new_charge(account, intent, method)
+    """The money came, or is held: charge and intent say so."""
+    charge = charges.new_charge(account, intent, method)
+    if not charge["captured"]:
+        holds.hold(account, intent, charge)
+        return
     intent.update(
         status="succeeded",
         amount_received=intent["amount"],
@@ -161,7 +172,7 @@ def _debit_bank(account: Account, intent: Body, method: Body) -> Outcome:
 def decline(account: Account, intent: Body, method: Body, reason: cards.Decline) -> Outcome:
     """The money did not come: charge and intent say why."""
     failure = {**reason.error(), "message": reason.message}
-    charge = intents.new_charge(account, intent, method, failure=failure)
+    charge = charges.new_charge(account, intent, method, failure=failure)
     shown = account.show(method)
     intent.update(
         status="requires_payment_method",

@@ -65,6 +65,14 @@ def address(given: Body | str | None) -> Body | None:
     return {name: given.get(name) or None for name in names}
 
 
+def shipping(given: Body | str | None) -> Body | None:
+    """Where a payment's goods go, with all its fields, or None."""
+    if not given or isinstance(given, str):
+        return None
+    names = ("carrier", "name", "phone", "tracking_number")
+    return {"address": address(given.get("address")), **{n: given.get(n) or None for n in names}}
+
+
 def deleted(body: Body) -> Body:
     """What remains of a deleted object."""
     return {"id": body["id"], "object": body["object"], "deleted": True}

@@ -2,10 +2,11 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import collecting, intents, payments
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.engine import holds, intents, minimum
+from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, payment_methods
+from flask_billing.sandbox.resources import payment_confirmation as confirmation
 from flask_billing.sandbox.router import Call, endpoint
 
 _TOO_SMALL = (
@@ -17,95 +18,62 @@ _TOO_SMALL = (
 )
 
 
+_PLAIN = (
+    "description",
+    "receipt_email",
+    "setup_future_usage",
+    "statement_descriptor",
+    "statement_descriptor_suffix",
+    "transfer_group",
+)
+
+
 @endpoint("POST", "/v1/payment_intents", "PaymentIntentCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Create a payment intent, and confirm it if asked."""
     params = call.params
-    if params["amount"] < account.settings.minimum_charge:
-        raise invalid(_TOO_SMALL, "amount", "parameter_invalid_integer")
+    _check_amount(account, params["amount"], params["currency"].lower())
     if params.get("customer"):
         account.require("customer", params["customer"], param="customer")
     intent = intents.new_intent(
         account,
         amount=params["amount"],
-        currency=params["currency"],
+        currency=params["currency"].lower(),
         customer=params.get("customer"),
-        description=params.get("description"),
-        setup_future_usage=params.get("setup_future_usage"),
         metadata=fields.new_metadata(params),
+        capture_method=params.get("capture_method"),
     )
+    _change(account, intent, params)
+    if params.get("automatic_payment_methods"):
+        intent["automatic_payment_methods"].update(params["automatic_payment_methods"])
     account.emit("payment_intent.created", intent)
-    if params.get("payment_method"):
-        method = payment_methods.usable(account, params["payment_method"], "payment_method")
-        intent.update(payment_method=method["id"], status="requires_confirmation")
     if params.get("confirm"):
-        confirm_with(
+        confirmation.check_return_url(intent, params)
+        confirmation.confirm_with(
             account,
             intent,
             off_session=bool(params.get("off_session")),
             return_url=params.get("return_url"),
+            refuse_challenge=params.get("error_on_requires_action", False),
         )
     return intent
 
 
-def confirm_with(
-    account: Account,
-    intent: Body,
-    *,
-    off_session: bool = False,
-    authenticated: bool = False,
-    return_url: str | None = None,
-) -> None:
-    """Confirm with the payment method it has; a decline is a 402 that is kept."""
-    if intent["status"] in {"succeeded", "canceled"}:
-        raise invalid(
-            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}.",
-            code="payment_intent_unexpected_state",
-        )
-    method = account.get("payment_method", intent["payment_method"])
-    if method is None:
-        raise invalid(
-            "You cannot confirm this PaymentIntent because it's missing a payment method. You "
-            "can either update the PaymentIntent with a payment method and then confirm it again, "
-            "or confirm it again directly with a payment method or ConfirmationToken.",
-            code="payment_intent_unexpected_state",
-        )
-    invoice = account.get("invoice", intent["_"].get("invoice"))
-    if invoice is not None:
-        outcome = collecting.collect(
-            account, invoice, off_session=off_session, method=method, authenticated=authenticated
-        )
-    else:
-        outcome = payments.confirm(
-            account,
-            intent,
-            method,
-            off_session=off_session,
-            authenticated=authenticated,
-            return_url=return_url,
-        )
-    intent["_"]["return_url"] = return_url
-    account.save(intent)
-    if outcome.error is not None:
-        raise outcome.error
+def _check_amount(account: Account, amount: int, currency: str) -> None:
+    if amount < minimum.charge(account, currency):
+        raise invalid(_TOO_SMALL, "amount", "parameter_invalid_integer")
 
 
-def fail_challenge(account: Account, intent: Body) -> None:
-    """The person failed the bank's challenge."""
-    intent.update(
-        status="requires_payment_method",
-        payment_method=None,
-        next_action=None,
-        last_payment_error={
-            "code": "payment_intent_authentication_failure",
-            "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
-            "message": "We are unable to authenticate your payment method. Please choose a "
-            "different payment method and try again.",
-            "type": "invalid_request_error",
-        },
-    )
+def _change(account: Account, intent: Body, params: Body) -> None:
+    fields.assign(intent, params, _PLAIN)
+    if "shipping" in params:
+        intent["shipping"] = fields.shipping(params["shipping"])
+    if params.get("payment_method"):
+        method = payment_methods.usable(account, params["payment_method"], "payment_method")
+        confirmation.check_owner(intent, method)
+        intent.update(payment_method=method["id"], status="requires_confirmation")
+    fields.merge_metadata(intent, params)
     account.save(intent)
-    account.emit("payment_intent.payment_failed", intent)
 
 
 @endpoint("GET", "/v1/payment_intents/{id}", "PaymentIntentRetrieveParams")
@@ -120,43 +88,65 @@ def _require(account: Account, object_id: str) -> Body:
 
 @endpoint("POST", "/v1/payment_intents/{id}", "PaymentIntentUpdateParams")
 def update(account: Account, call: Call) -> Body:
-    """Change a payment intent before it is confirmed."""
+    """Change a payment intent before it is paid."""
+    intent, params = _require(account, call.id), call.params
+    if "amount" in params or "currency" in params or "customer" in params:
+        _check_changeable(intent)
+        currency = (params.get("currency") or intent["currency"]).lower()
+        amount: int = intent["amount"] if params.get("amount") is None else params["amount"]
+        _check_amount(account, amount, currency)
+        intent["currency"] = currency
+    if params.get("customer"):
+        account.require("customer", params["customer"], param="customer")
+    fields.assign(intent, params, ("amount", "customer"))
+    _change(account, intent, params)
+    return intent
+
+
+def _check_changeable(intent: Body) -> None:
+    if intent["_"]["invoice"]:
+        raise invalid(
+            "This PaymentIntent collects an invoice; its amount and customer follow the invoice."
+        )
+    if intent["status"] not in {
+        "requires_payment_method",
+        "requires_confirmation",
+        "requires_action",
+    }:
+        raise confirmation.unexpected_state(
+            "This PaymentIntent's amount could not be updated because it has a status of "
+            f"{intent['status']}. You may only update the amount of a PaymentIntent with one of "
+            "the following statuses: requires_payment_method, requires_confirmation, "
+            "requires_action."
+        )
+
+
+@endpoint("POST", "/v1/payment_intents/{id}/capture", "PaymentIntentCaptureParams")
+def capture(account: Account, call: Call) -> Body:
+    """Take what was held, or a part of it."""
     intent = _require(account, call.id)
-    fields.assign(intent, call.params, ("amount", "customer", "description"))
+    holds.capture(account, intent, call.params.get("amount_to_capture"))
     fields.merge_metadata(intent, call.params)
     return account.save(intent)
 
 
-@endpoint("POST", "/v1/payment_intents/{id}/confirm", "PaymentIntentConfirmParams")
-def confirm(account: Account, call: Call) -> Body:
-    """Confirm with a payment method."""
-    intent = _require(account, call.id)
-    params = call.params
-    if params.get("payment_method"):
-        method = payment_methods.usable(account, params["payment_method"], "payment_method")
-        intent["payment_method"] = method["id"]
-        account.save(intent)
-    off_session = params.get("off_session")
-    confirm_with(
-        account, intent, off_session=off_session is True, return_url=params.get("return_url")
-    )
-    return intent
-
-
 @endpoint("POST", "/v1/payment_intents/{id}/cancel", "PaymentIntentCancelParams")
 def cancel(account: Account, call: Call) -> Body:
-    """Give a payment intent up."""
+    """Give a payment intent up; what it holds is released."""
     intent = _require(account, call.id)
     if intent["_"].get("invoice"):
         raise invalid(
             "You cannot cancel a PaymentIntent that belongs to an invoice; void the invoice."
         )
-    if intent["status"] in {"succeeded", "canceled"}:
-        raise ApiError(
-            400,
-            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}.",
-            code="payment_intent_unexpected_state",
+    if intent["status"] in {"succeeded", "canceled", "processing"}:
+        raise confirmation.unexpected_state(
+            f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. "
+            "Only a PaymentIntent with one of the following statuses may be canceled: "
+            "requires_payment_method, requires_capture, requires_confirmation, requires_action, "
+            "processing."
         )
+    if intent["status"] == "requires_capture":
+        holds.release(account, intent)
     intent.update(
         status="canceled",
         canceled_at=account.now,
