@@ -170,6 +170,15 @@ INFERRED = (
         "rendered at the sandbox's own.",
         "simplified: the sandbox speaks one version",
     ),
+    Inference(
+        "A tax id is verified when time next passes; numbers ending in nine zeros, ones or twos "
+        "are verified, unverified and pending, any other is verified.",
+        "docs: magic tax ids in test mode",
+    ),
+    Inference(
+        "The card 4100000000000019 can be saved; only its charges are blocked.",
+        "docs: Radar judges payments",
+    ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
     Inference(
         "A schedule made from a subscription takes no other parameter, metadata neither, and has "

@@ -18,6 +18,7 @@ from flask_billing.sandbox.engine import (
     schedules,
 )
 from flask_billing.sandbox.engine import preview as previews
+from flask_billing.sandbox.resources import tax_ids
 
 _UPCOMING = "subscription.upcoming"
 
@@ -41,6 +42,7 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "checkout.expire": expire,
     "charge.enter_books": charges.enter_books_late,
     "payment_intent.hold_expires": holds.expire,
+    "tax_id.verify": tax_ids.verify,
     "bank_debit.settle": bank_debits.settle_when_due,
 }
 

@@ -8,6 +8,7 @@ _MODULES = (
     "coupons",
     "promotion_codes",
     "customers",
+    "tax_ids",
     "payment_methods",
     "setup_intents",
     "payment_intents",
