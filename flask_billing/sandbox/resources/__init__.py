@@ -25,6 +25,7 @@ _MODULES = (
     "events",
     "webhook_endpoints",
     "meters",
+    "test_clocks",
     "portal",
     "balance_transactions",
     "tax_rates",

@@ -9,7 +9,7 @@ from flask_billing.sandbox.errors import invalid, missing_object, not_built
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.ids import new_id, new_invoice_prefix
 from flask_billing.sandbox.lists import counted, page
-from flask_billing.sandbox.resources import fields, payment_methods, tax_ids
+from flask_billing.sandbox.resources import fields, payment_methods, tax_ids, test_clocks
 from flask_billing.sandbox.router import Call, endpoint
 
 _PLAIN = ("description", "email", "name", "phone", "tax_exempt", "business_name", "individual_name")
@@ -19,7 +19,9 @@ _NOT_BUILT = ("cash_balance", "source", "default_source")
 
 @endpoint("POST", "/v1/customers", "CustomerCreateParams")
 def create(account: Account, call: Call) -> Body:
-    """Create a customer."""
+    """Create a customer, on a test clock if one is named."""
+    if "test_clock" in call.params:
+        test_clocks.join(account, call.params["test_clock"])
     return new_customer(account, call.params)
 
 
@@ -172,9 +174,10 @@ def delete(account: Account, call: Call) -> Body:
 
 @endpoint("GET", "/v1/customers", "CustomerListParams")
 def list_(account: Account, call: Call) -> Body:
-    """A page of customers, by email."""
+    """A page of customers, by email; those on a test clock only if it is named."""
     where = [("$.email", call.params["email"])] if "email" in call.params else []
-    return page(account, call, "customer", where=where)
+    on_clock, none = test_clocks.filtered(call)
+    return page(account, call, "customer", where=[*where, *on_clock], more=none)
 
 
 @endpoint("GET", "/v1/customers/{id}/payment_methods", "CustomerPaymentMethodListParams")
