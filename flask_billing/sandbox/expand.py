@@ -51,12 +51,21 @@ _REFERENCES = frozenset(
         "balance_transaction",
         "account_tax_ids",
         "application",
+        "application_fee",
+        "failure_balance_transaction",
+        "payment_record",
+        "source_transfer",
+        "tax_code",
+        "transfer",
         "default_tax_rates",
         "mandate",
         "single_use_mandate",
         "dispute",
     ]
 )
+
+#: Fields that only some objects of the kind have.
+_SOMETIMES = frozenset([("charge", "transfer"), ("payment_intent", "payment_record")])
 
 
 def on_request(kind: str, name: str) -> Callable[[Field], Field]:
@@ -99,7 +108,10 @@ def _walk(account: Account, node: Any, parts: list[str], path: str) -> None:
             _walk(account, node[name], rest, path)
         return
     if name not in node:
-        if node.get("deleted") or (name in _REFERENCES and "object" not in node):
+        kind = node.get("object")
+        if node.get("deleted") or (kind, name) in _SOMETIMES:
+            return
+        if name in _REFERENCES and kind is None:
             return
         raise _refused(path)
     value = node[name]
@@ -107,6 +119,8 @@ def _walk(account: Account, node: Any, parts: list[str], path: str) -> None:
         node[name] = value = [_resolved(account, entry, name, path) for entry in value]
     elif not isinstance(value, dict):
         node[name] = value = _resolved(account, value, name, path)
+    elif not rest and "object" not in value:
+        raise _refused(path)
     if rest and value is not None:
         _walk(account, value, rest, path)
 

@@ -50,11 +50,7 @@ def page(
         conditions.append(more)
     _created(params.get("created"), conditions, values)
     order = "DESC"
-    after, before = params.get("starting_after"), params.get("ending_before")
-    if after and before:
-        raise invalid(
-            "You can only specify one of these parameters: ending_before, starting_after."
-        )
+    after, before = cursors(params)
     cursor = after or before
     if cursor:
         conditions.append(f"seq {'<' if after else '>'} ?")
@@ -85,6 +81,17 @@ def page_size(params: Body) -> int:
     return int(limit)
 
 
+def cursors(params: Body) -> tuple[str | None, str | None]:
+    """``starting_after`` and ``ending_before``, of which one may be given."""
+    after, before = params.get("starting_after"), params.get("ending_before")
+    if after and before:
+        raise invalid(
+            "You may only specify one of these parameters: ending_before, starting_after.",
+            "ending_before",
+        )
+    return after, before
+
+
 def listing(url: str, data: list[Body], has_more: bool = False) -> Body:
     """The list object around the objects."""
     return {"object": "list", "data": data, "has_more": has_more, "url": url}
@@ -100,14 +107,20 @@ def page_of(call: Call, bodies: list[Body]) -> Body:
     params = call.params
     limit = page_size(params)
     ids = [body["id"] for body in bodies]
-    start = 0
-    if after := params.get("starting_after"):
-        if after not in ids:
-            raise missing_object("object", after, "starting_after", 400)
-        start = ids.index(after) + 1
-    return listing(
-        "/" + call.path.strip("/"), bodies[start : start + limit], len(bodies) > start + limit
-    )
+    after, before = cursors(params)
+    cursor = after or before
+    if cursor and cursor not in ids:
+        param = "starting_after" if after else "ending_before"
+        raise missing_object("object", cursor, param, 400)
+    if before:
+        end = ids.index(before)
+        start = max(end - limit, 0)
+        has_more = start > 0
+    else:
+        start = ids.index(after) + 1 if after else 0
+        end = start + limit
+        has_more = len(bodies) > end
+    return listing("/" + call.path.strip("/"), bodies[start:end], has_more)
 
 
 def _cursor(account: Account, kind: str, object_id: str, after: bool) -> int:

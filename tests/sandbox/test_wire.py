@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 import typing as t
 
 import pytest
@@ -140,6 +142,90 @@ def test_lists_go_on_from_a_cursor(client: stripe.StripeClient) -> None:
     assert caught.value.code == "resource_missing"
 
 
+@pytest.mark.parametrize("limit", [0, 101, -1])
+def test_a_page_has_1_to_100(client: stripe.StripeClient, limit: int) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.list({"limit": limit})
+    assert (caught.value.http_status, caught.value.param) == (400, "limit")
+
+
+def test_one_cursor_at_a_time(client: stripe.StripeClient) -> None:
+    one = client.v1.customers.create({"name": "Ada"}).id
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.list({"starting_after": one, "ending_before": one})
+    assert "only specify one of these parameters" in str(caught.value)
+
+
+def test_a_cursor_of_another_kind(client: stripe.StripeClient, shop: Shop) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.list({"ending_before": shop.product})
+    assert (caught.value.code, caught.value.param) == ("resource_missing", "ending_before")
+
+
+def test_lists_inside_objects_have_cursors_too(client: stripe.StripeClient, shop: Shop) -> None:
+    customer = shop.customer()
+    for amount in range(100, 105):
+        client.v1.invoice_items.create({"customer": customer, "amount": amount, "currency": "usd"})
+    invoice = client.v1.invoices.create(
+        {"customer": customer, "pending_invoice_items_behavior": "include"}
+    )
+    lines = client.v1.invoices.line_items
+    ids = [line.id for line in lines.list(invoice.id).auto_paging_iter()]
+    assert len(ids) == 5
+    after = lines.list(invoice.id, {"starting_after": ids[1], "limit": 2})
+    assert ([line.id for line in after.data], after.has_more) == (ids[2:4], True)
+    before = lines.list(invoice.id, {"ending_before": ids[3], "limit": 2})
+    assert ([line.id for line in before.data], before.has_more) == (ids[1:3], True)
+    first = lines.list(invoice.id, {"ending_before": ids[1], "limit": 2})
+    assert ([line.id for line in first.data], first.has_more) == (ids[:1], False)
+    with pytest.raises(stripe.InvalidRequestError):
+        lines.list(invoice.id, {"starting_after": "il_x"})
+
+
+def test_lists_by_the_time_of_creation(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    made = {}
+    for name in ("a", "b", "c"):
+        made[name] = client.v1.customers.create({"name": name}).created
+        sandbox.clock.advance(hours=1)
+
+    def names(created: t.Any) -> str:
+        return "".join(one.name or "" for one in client.v1.customers.list({"created": created}))
+
+    b = made["b"]
+    assert names({"gt": b}) == "c"
+    assert names({"gte": b}) == "cb"
+    assert names({"lt": b}) == "a"
+    assert names({"lte": b}) == "ba"
+    assert names({"gt": made["a"], "lt": made["c"]}) == "b"
+    assert names(b) == "b"
+    for wrong, param in (({"near": b}, "created[near]"), ("today", "created")):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            names(wrong)
+        assert caught.value.param == param
+
+
+def test_prices_by_lookup_keys(client: stripe.StripeClient, shop: Shop) -> None:
+    found = client.v1.prices.list(
+        {"lookup_keys": ["pro_year", "nobody", "pro_month"], "expand": ["data.product"]}
+    )
+    assert {price.id for price in found.data} == {shop.month, shop.year}
+    assert {price.product.name for price in found.data} == {"Pro"}  # type: ignore[union-attr]
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.prices.list({"lookup_keys": [f"key_{n}" for n in range(11)]})
+    assert caught.value.param == "lookup_keys"
+
+
+def test_a_delete_has_its_parameters_in_the_query(
+    http: Client, client: stripe.StripeClient, shop: Shop
+) -> None:
+    subscription = shop.subscribe()
+    path = f"/v1/subscriptions/{subscription}"
+    refused = http.delete(f"{path}?nonsense=1", headers=KEY)
+    assert refused.get_json()["error"]["code"] == "parameter_unknown"
+    answer = http.delete(f"{path}?cancellation_details[feedback]=unused&prorate=true", headers=KEY)
+    assert answer.get_json()["cancellation_details"]["feedback"] == "unused"
+
+
 def test_expand_goes_deep(client: stripe.StripeClient, shop: Shop) -> None:
     customer = shop.customer()
     shop.subscribe(customer)
@@ -208,6 +294,83 @@ def _open_invoice(client: stripe.StripeClient, customer: str) -> str:
         {"customer": customer, "pending_invoice_items_behavior": "include"}
     )
     return client.v1.invoices.finalize_invoice(invoice.id).id
+
+
+def test_a_key_belongs_to_one_endpoint(client: stripe.StripeClient) -> None:
+    client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    with pytest.raises(stripe.IdempotencyError) as caught:
+        client.v1.products.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert "('/v1/products' vs '/v1/customers')" in str(caught.value)
+
+
+def test_a_replay_is_the_first_answer(client: stripe.StripeClient) -> None:
+    first = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    client.v1.customers.update(first.id, {"name": "Bob"})
+    again = client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+    assert again.name == "Ada"
+    assert first.last_response is not None
+    assert again.last_response is not None
+    before, after = first.last_response.headers, again.last_response.headers
+    assert "Idempotent-Replayed" not in before
+    assert after["Original-Request"] == before["Request-Id"] == before["Original-Request"]
+    assert after["Request-Id"] != before["Request-Id"]
+    assert after["Idempotency-Key"] == "k"
+
+
+def test_what_was_refused_may_be_asked_again_with_its_key(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError):
+        client.v1.products.create({"name": ""}, {"idempotency_key": "k"})
+    assert client.v1.products.create({"name": "Pro"}, {"idempotency_key": "k"}).name == "Pro"
+
+
+def test_keys_have_255_characters(client: stripe.StripeClient) -> None:
+    client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k" * 255})
+    with pytest.raises(stripe.IdempotencyError) as caught:
+        client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k" * 256})
+    assert caught.value.http_status == 400
+    assert len(client.v1.customers.list().data) == 1
+
+
+def test_keys_are_kept_for_a_day_of_wall_time(
+    client: stripe.StripeClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def create() -> str:
+        return client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"}).id
+
+    first = create()
+    sandbox.clock.advance(days=31)
+    assert create() == first
+    day = time.time() + 24 * 3600
+    monkeypatch.setattr(time, "time", lambda: day - 60)
+    assert create() == first
+    monkeypatch.setattr(time, "time", lambda: day + 60)
+    assert create() != first
+
+
+def test_a_key_in_flight_is_a_409(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    """The first request waits for the store, which somebody else holds; the second comes then."""
+    answers: list[tuple[int | None, str | None]] = []
+
+    def create() -> None:
+        try:
+            client.v1.customers.create({"name": "Ada"}, {"idempotency_key": "k"})
+            answers.append((200, None))
+        except stripe.StripeError as error:
+            assert error.error is not None
+            answers.append((error.http_status, error.error.code))
+
+    waiting = [threading.Thread(target=create) for _ in range(2)]
+    with sandbox._room.store.transaction():
+        for thread in waiting:
+            thread.start()
+        deadline = time.monotonic() + 10
+        while not answers and time.monotonic() < deadline:
+            time.sleep(0.01)
+    for thread in waiting:
+        thread.join()
+    assert answers == [(409, "idempotency_key_in_use"), (200, None)]
+    create()
+    assert len(client.v1.customers.list().data) == 1
 
 
 def test_requests_are_remembered(client: stripe.StripeClient, sandbox: Sandbox) -> None:

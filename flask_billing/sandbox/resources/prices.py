@@ -41,7 +41,10 @@ def price_of_amount(account: Account, amount: int, currency: str) -> Body:
     where = [("$._.made_up", True), ("$.unit_amount", amount), ("$.currency", currency)]
     for known in account.find("price", where=where):
         return known
-    price = _price_body(account, {"currency": currency, "unit_amount": abs(amount)}, new_id("prod"))
+    from flask_billing.sandbox.resources.products import made_up_product
+
+    product = made_up_product(account)
+    price = _price_body(account, {"currency": currency, "unit_amount": abs(amount)}, product["id"])
     price.update(active=False, unit_amount=amount, unit_amount_decimal=str(amount))
     price["_"]["made_up"] = True
     return account.add(price)

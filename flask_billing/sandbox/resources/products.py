@@ -45,31 +45,39 @@ def new_product(account: Account, params: Body) -> Body:
     object_id = params.get("id") or new_id("prod")
     if account.anything(object_id) is not None:
         raise invalid(f"Product already exists: {object_id}", "id", "resource_already_exists")
-    product = account.add(
-        {
-            "id": object_id,
-            "object": "product",
-            "active": params.get("active", True),
-            "created": account.now,
-            "default_price": None,
-            "description": params.get("description") or None,
-            "images": params.get("images") or [],
-            "livemode": False,
-            "marketing_features": params.get("marketing_features") or [],
-            "metadata": fields.new_metadata(params),
-            "name": params["name"],
-            "package_dimensions": params.get("package_dimensions") or None,
-            "shippable": params.get("shippable"),
-            "statement_descriptor": params.get("statement_descriptor"),
-            "tax_code": params.get("tax_code") or None,
-            "type": params.get("type", "service"),
-            "unit_label": params.get("unit_label") or None,
-            "updated": account.now,
-            "url": params.get("url") or None,
-        }
-    )
+    product = account.add(_body(account, object_id, params))
     account.emit("product.created", product)
     return product
+
+
+def made_up_product(account: Account) -> Body:
+    """The archived product of a price that an invoice item's bare amount called for."""
+    params = {"name": "Invoice item", "active": False}
+    return account.add(_body(account, new_id("prod"), params))
+
+
+def _body(account: Account, object_id: str, params: Body) -> Body:
+    return {
+        "id": object_id,
+        "object": "product",
+        "active": params.get("active", True),
+        "created": account.now,
+        "default_price": None,
+        "description": params.get("description") or None,
+        "images": params.get("images") or [],
+        "livemode": False,
+        "marketing_features": params.get("marketing_features") or [],
+        "metadata": fields.new_metadata(params),
+        "name": params["name"],
+        "package_dimensions": params.get("package_dimensions") or None,
+        "shippable": params.get("shippable"),
+        "statement_descriptor": params.get("statement_descriptor"),
+        "tax_code": params.get("tax_code") or None,
+        "type": params.get("type", "service"),
+        "unit_label": params.get("unit_label") or None,
+        "updated": account.now,
+        "url": params.get("url") or None,
+    }
 
 
 @endpoint("GET", "/v1/products/{id}", "ProductRetrieveParams")
