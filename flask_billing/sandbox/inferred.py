@@ -217,4 +217,22 @@ INFERRED = (
         "A pending update ends with the period at the latest, and gives way to the next change.",
         "docs: pending updates",
     ),
+    Inference(
+        "Resuming drafts an invoice for a new period at once; it is collected an hour later, or "
+        "in the request with resume_on_payment_success, which waits for its payment.",
+        "reference of resume; no recording",
+    ),
+    Inference(
+        "With an unchanged anchor a resumed item's period starts at the resumption.",
+        "no recording",
+    ),
+    Inference("A paused subscription that changes its items bills nothing.", "no recording"),
+    Inference(
+        "A pause that is not possible answers 400 with a sentence of the sandbox's own.",
+        "no recording",
+    ),
+    Inference(
+        "An appointed end bills the usage of the last period and the items that wait.",
+        "reference of cancel: prorations are collected at the end of the period",
+    ),
 )

@@ -34,7 +34,7 @@ class Settings:
     country: str = "US"
     currency: str = "usd"
     retry_days: tuple[int, ...] = inferred.RETRY_DAYS
-    after_retries: Literal["cancel", "unpaid", "past_due"] = "cancel"
+    after_retries: Literal["cancel", "unpaid", "past_due", "pause"] = "cancel"
     upcoming_days: int = inferred.UPCOMING_DAYS
     trial_reminder_days: int = 3
     draft_seconds: int = HOUR

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recordings are 
 #: Newer than the recordings at clover, settings of the recorded account, names of its prices.
 EXPLAINED = {
     "billing_schedules",
+    "status_details",
     "customer_account",
     "quantity_decimal",
     "subtotal",

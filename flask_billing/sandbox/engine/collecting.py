@@ -2,7 +2,15 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import discounts, ending, invoices, payments, pending_updates
+from flask_billing.sandbox.engine import (
+    discounts,
+    ending,
+    invoices,
+    pausing,
+    payments,
+    pending_updates,
+    resuming,
+)
 from flask_billing.sandbox.engine.payments import Outcome
 from flask_billing.sandbox.inferred import CHALLENGE_IS_HARD_DECLINE
 from flask_billing.sandbox.settings import DAY
@@ -41,6 +49,7 @@ def after_payment(account: Account, invoice: Body, method: Body | None = None) -
     if subscription is None:
         return
     pending_updates.apply(account, subscription, invoice)
+    resuming.after_payment(account, subscription, invoice)
     recoverable = {"incomplete", "past_due", "unpaid"}
     if subscription["status"] in recoverable and subscription["latest_invoice"] == invoice["id"]:
         with account.changing(subscription, "customer.subscription.updated"):
@@ -64,7 +73,7 @@ def _after_failure(
         return
     if invoice["id"] != subscription["latest_invoice"]:
         return
-    if pending_updates.waits_for(subscription, invoice):
+    if pending_updates.waits_for(subscription, invoice) or subscription["status"] == "paused":
         return
     invoice["_"]["hard"] = outcome.hard or (
         outcome.result == "challenge" and CHALLENGE_IS_HARD_DECLINE
@@ -119,6 +128,10 @@ def end_dunning(account: Account, subscription: Body) -> None:
     elif account.settings.after_retries == "unpaid":
         with account.changing(subscription, "customer.subscription.updated"):
             subscription["status"] = "unpaid"
+    elif account.settings.after_retries == "pause":
+        with account.changing(subscription, "customer.subscription.updated"):
+            pausing.pause(account, subscription, "final_payment_failure")
+        account.emit("customer.subscription.paused", subscription)
 
 
 def spend_discounts(account: Account, subscription: Body) -> None:

@@ -5,9 +5,11 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import (
     ending,
     final_invoice,
+    pausing,
     phase_change,
     planning,
     renewal,
+    resuming,
     schedules,
     starting,
     updating,
@@ -65,6 +67,14 @@ def _of_subscription(account: Account, subscription: Body, change: Body, asked: 
         return _latest(account, subscription)
     if subscription["status"] in {"canceled", "incomplete_expired"}:
         raise _nothing(subscription["customer"])
+    if asked.get("pause"):
+        paused = pausing.request(
+            account, subscription, {**asked["pause"], "invoicing_behavior": "invoice"}
+        )
+        return _or_nothing(paused, subscription)
+    if subscription["status"] == "paused":
+        due = asked.get("resume_at") and resuming.start_period(account, subscription, change)
+        return _or_nothing(due, subscription)
     invoice = updating.apply(account, subscription, change) if change else None
     if invoice is not None:
         return invoice
@@ -165,6 +175,12 @@ def _of_customer(account: Account, params: Body) -> Body:
     if not live:
         raise _nothing(params["customer"])
     return _of_subscription(account, min(live, key=shape.next_turn), {}, {})
+
+
+def _or_nothing(invoice: Body | None, subscription: Body) -> Body:
+    if not invoice:
+        raise _nothing(subscription["customer"])
+    return invoice
 
 
 def _nothing(customer: str) -> ApiError:

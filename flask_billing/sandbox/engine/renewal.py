@@ -6,11 +6,14 @@ from flask_billing.sandbox.engine import (
     discounts,
     drafts,
     ending,
+    final_invoice,
     invoice_items,
     invoices,
     lines,
+    pausing,
     payments,
     phase_change,
+    usage,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 
@@ -18,7 +21,11 @@ from flask_billing.sandbox.engine import subscriptions as shape
 def turn(account: Account, subscription: Body) -> None:
     """A period of the subscription is over."""
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now:
+        if subscription["status"] in {"active", "past_due"}:
+            final_invoice.at_period_end(account, subscription)
         ending.cancel(account, subscription)
+        return
+    if subscription["status"] == "paused":
         return
     phase_change.advance(account, subscription)
     if shape.next_turn(subscription) > account.now:
@@ -41,7 +48,7 @@ def _without_method(account: Account, subscription: Body) -> bool:
         return True
     if behavior == "pause":
         with account.changing(subscription, "customer.subscription.updated"):
-            subscription["status"] = "paused"
+            pausing.pause(account, subscription, "trial_end_without_payment_method")
         account.emit("customer.subscription.paused", subscription)
         return True
     return False
@@ -92,17 +99,7 @@ def _item_lines(account: Account, subscription: Body, item: Body, trial_over: bo
     shape.set_period(item, (max(new[0], old[1]) if trial_over else new[0], new[1]))
     if not shape.is_metered(price):
         return [lines.period_line(account, item, price, item["quantity"], new)]
-    return [] if trial_over else [_usage_line(account, subscription, item, price, old)]
-
-
-def _usage_line(
-    account: Account, subscription: Body, item: Body, price: Body, period: tuple[int, int]
-) -> Body:
-    from flask_billing.sandbox.resources.meters import usage
-
-    meter = account.get("billing.meter", price["recurring"]["meter"])
-    used = usage(account, meter, subscription["customer"], *period) if meter else 0
-    return lines.period_line(account, item, price, int(used), period)
+    return [] if trial_over else [usage.line(account, subscription, item, price, old)]
 
 
 def remind_of_trial_end(account: Account, subscription: Body) -> None:

@@ -68,6 +68,7 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
         "schedule": None,
         "start_date": account.now,
         "status": "active",
+        "status_details": None,
         "test_clock": None,
         "transfer_data": None,
         "trial_end": None,
@@ -144,6 +145,8 @@ def appoint(account: Account, subscription: Body) -> None:
                 account.schedule(notice, "subscription.upcoming", object_id)
         else:
             account.unschedule("subscription.upcoming", object_id)
+    elif status == "paused":
+        _appoint_paused(account, subscription)
     elif status == "incomplete":
         account.schedule(
             account.now + account.settings.incomplete_seconds, "subscription.incomplete", object_id
@@ -153,6 +156,15 @@ def appoint(account: Account, subscription: Body) -> None:
         account.schedule(max(reminder, account.now), "subscription.trial_will_end", object_id)
     else:
         account.unschedule("subscription.trial_will_end", object_id)
+
+
+def _appoint_paused(account: Account, subscription: Body) -> None:
+    """Nothing is billed while paused; an appointed end still comes."""
+    if subscription["cancel_at"] is None:
+        account.unschedule("subscription.turn", subscription["id"])
+    else:
+        account.schedule(subscription["cancel_at"], "subscription.turn", subscription["id"])
+    account.unschedule("subscription.upcoming", subscription["id"])
 
 
 @presents("subscription")

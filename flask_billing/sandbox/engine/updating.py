@@ -46,13 +46,14 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     moment = params.get("proration_date", account.now)
     behavior = params.get("proration_behavior", "create_prorations")
     was_trialing = subscription["status"] == "trialing"
+    paused = subscription["status"] == "paused"
     attributes.assign(account, subscription, params)
     old_items = [copy_of(item) for item in subscription["items"]["data"]]
     changed = changes.apply_items(account, subscription, params.get("items") or [])
     changed = [change for change in changed if change.matters]
     _check_moment(subscription, moment, changed)
-    restart = _restart(account, subscription, params)
-    for item in subscription["items"]["data"]:
+    restart = not paused and _restart(account, subscription, params)
+    for item in () if paused else subscription["items"]["data"]:
         shape.set_period(item, _period(account, subscription, item, moment, restart))
     if restart and not was_trialing:
         touched = {change.before["id"] for change in changed if change.before}
@@ -62,7 +63,7 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     cancellation.schedule(account, subscription, params)
     account.save(subscription)
     prorations = []
-    if behavior != "none" and changed and not was_trialing:
+    if behavior != "none" and changed and not (was_trialing or paused):
         prorations = changes.prorate(account, subscription, changed, moment, debit=not restart)
     if restart or (prorations and behavior == "always_invoice"):
         return _draft(account, subscription, params, old_items, restart)

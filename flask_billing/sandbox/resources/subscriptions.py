@@ -2,7 +2,14 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import ending, final_invoice, starting, updating
+from flask_billing.sandbox.engine import (
+    ending,
+    final_invoice,
+    pausing,
+    resuming,
+    starting,
+    updating,
+)
 from flask_billing.sandbox.errors import ApiError, invalid, missing_object
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields
@@ -66,9 +73,26 @@ def cancel(account: Account, call: Call) -> Body:
         call.params.get("cancellation_details") or {},
         ("comment", "feedback"),
     )
-    if call.params.get("prorate") or call.params.get("invoice_now"):
-        final_invoice.bill(account, subscription, call.params)
+    final_invoice.bill(account, subscription, call.params)
     ending.cancel(account, subscription)
+    return subscription
+
+
+@endpoint("POST", "/v1/subscriptions/{id}/pause", "SubscriptionPauseParams")
+def pause(account: Account, call: Call) -> Body:
+    """Pause the subscription itself, not only its collection."""
+    subscription = account.require("subscription", call.id)
+    with account.changing(subscription, "customer.subscription.updated"):
+        pausing.request(account, subscription, call.params)
+    account.emit("customer.subscription.paused", subscription)
+    return subscription
+
+
+@endpoint("POST", "/v1/subscriptions/{id}/resume", "SubscriptionResumeParams")
+def resume(account: Account, call: Call) -> Body:
+    """Let a paused subscription run again."""
+    subscription = account.require("subscription", call.id)
+    resuming.resume(account, subscription, call.params)
     return subscription
 
 
