@@ -14,12 +14,17 @@ from flask_billing.sandbox.settings import Settings
 
 __all__ = ["Account", "Cause"]
 
+#: Payments happen in real time, whatever the test clock of their customer says.
+_OFF_TEST_CLOCKS = frozenset({"payment_intent", "charge"})
+
 
 class Account:
     """A unit of work on the store.
 
     Objects read are the same dict for the whole unit, changes are marked with `save` and written
-    together, events leave in the order they were emitted. `now` is simulated time in seconds.
+    together, events leave in the order they were emitted. `now` is simulated time in seconds: the
+    sandbox's (`wall`), or that of a test clock (`clock`) from the first object on that is bound
+    to it.
     """
 
     def __init__(
@@ -31,7 +36,8 @@ class Account:
         cause: Cause | None = None,
     ) -> None:
         self.connection = connection
-        self.now = now
+        self.now = self.wall = now
+        self.clock: str | None = None
         self.settings = settings
         self.public_url = public_url
         self.cause = cause or Cause()
@@ -39,6 +45,7 @@ class Account:
         self._new: set[str] = set()
         self._dirty: dict[str, None] = {}
         self._events: list[Emitted] = []
+        self._has_clocks: bool | None = None
 
     # objects
 
@@ -54,7 +61,10 @@ class Account:
             if row is None:
                 return None
             body = self._objects[object_id] = json.loads(row[0])
-        return body if body["object"] == kind and not body.get("deleted") else None
+        if body["object"] != kind or body.get("deleted"):
+            return None
+        self.follow(body)
+        return body
 
     def require(
         self, kind: str, object_id: str | None, *, param: str = "id", label: str | None = None
@@ -81,7 +91,12 @@ class Account:
         return self._objects[object_id]
 
     def add(self, body: Body) -> Body:
-        """Keep a new object."""
+        """Keep a new object; what is made for a customer on a test clock is bound to it too."""
+        if self.clock is not None:
+            if "test_clock" in body:
+                body["test_clock"] = self.clock
+            if body["object"] in _OFF_TEST_CLOCKS:
+                body["created"] = self.wall
         self._objects[body["id"]] = body
         self._new.add(body["id"])
         self._dirty[body["id"]] = None
@@ -165,6 +180,38 @@ class Account:
         self._dirty.clear()
         self._new.clear()
 
+    # time
+
+    @property
+    def has_clocks(self) -> bool:
+        """Is there any test clock?"""
+        if self._has_clocks is None:
+            row = self.connection.execute(
+                "SELECT 1 FROM objects WHERE kind = 'test_helpers.test_clock' LIMIT 1"
+            ).fetchone()
+            self._has_clocks = row is not None
+        return self._has_clocks
+
+    def follow(self, body: Body) -> None:
+        """Work at the time of the test clock that an object or its customer is bound to."""
+        if self.clock is not None or not self.has_clocks:
+            return
+        bound = body.get("test_clock")
+        if bound is None and isinstance(body.get("customer"), str):
+            bound = (self.anything(body["customer"]) or {}).get("test_clock")
+        if bound is not None and (test_clock := self.anything(bound)) is not None:
+            self.clock, self.now = bound, test_clock["frozen_time"]
+
+    @contextmanager
+    def at_clock(self, test_clock: Body) -> Iterator[None]:
+        """Inside, it is the time of a test clock."""
+        before = self.clock, self.now
+        self.clock, self.now = test_clock["id"], test_clock["frozen_time"]
+        try:
+            yield
+        finally:
+            self.clock, self.now = before
+
     # events
 
     def show(self, body: Body) -> Body:
@@ -184,7 +231,7 @@ class Account:
         self._emit_text(event_type, dumps(shown), previous, at)
 
     def _emit_text(self, event_type: str, text: str, previous: Body | None, at: int | None) -> None:
-        event = Emitted(event_type, text, previous, self.now, self.cause)
+        event = Emitted(event_type, text, previous, self.wall, self.cause)
         if at is None:
             self._events.append(event)
         else:
@@ -220,7 +267,8 @@ class Account:
         """Let ``task`` run on an object at a simulated time, instead of an earlier appointment."""
         self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, object_id))
         self.connection.execute(
-            "INSERT INTO due (at, task, object) VALUES (?, ?, ?)", (at, task, object_id)
+            "INSERT INTO due (at, task, object, clock) VALUES (?, ?, ?, ?)",
+            (at, task, object_id, self.clock),
         )
 
     def unschedule(self, task: str, object_id: str) -> None:

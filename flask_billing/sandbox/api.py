@@ -18,6 +18,7 @@ from flask_billing.sandbox.expand import expanded
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.keys import ApiKey, check_client_secret, read_key
 from flask_billing.sandbox.rate import RateLimit
+from flask_billing.sandbox.resources import test_clocks
 from flask_billing.sandbox.router import Call, Endpoint, match
 from flask_billing.sandbox.settings import ACCOUNT_ID, API_VERSION
 from flask_billing.sandbox.wire import decode_form, entries, readable
@@ -176,6 +177,7 @@ def _handled(
     call = Call(
         endpoint.method, path, read_params(endpoint.contract, params), ids, _expand_of(params)
     )
+    test_clocks.follow_named(account, call)
     try:
         body = endpoint.handler(account, call)
     except ApiError as error:

@@ -171,7 +171,7 @@ _CARDS = (
         GENERIC,
     ),
     Card("4000000000000101", ("cvcCheckFail",), "cvc_fails"),
-    Card("4100000000000019", ("radarBlock",), "decline", _BLOCKED),
+    Card("4100000000000019", ("radarBlock",), "attach_only", _BLOCKED),
     Card("4000000000000259", ("createDispute",)),
 )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,9 @@ from flask_billing.sandbox import clock, timeline
 from flask_billing.sandbox.account import Account, Cause
 from flask_billing.sandbox.settings import Settings
 from flask_billing.sandbox.store import Store
+
+#: How long one transaction may go on with what is due, while others wait for the store.
+_TURN_SECONDS = 0.25
 
 
 class EngineRoom:
@@ -44,21 +48,21 @@ class EngineRoom:
     def catch_up(self, target: int | None = None, *, moving: bool = False) -> None:
         """Run what is due up to a time, moment by moment; ``moving`` sets the clock on the way."""
         queued = 0
-        while True:
+        while moving or self._is_behind(target):
             with self.store.transaction() as connection:
                 until = clock.read(connection) if target is None else target
                 account = self._account(connection, until)
-                at = timeline.next_due(account, until)
-                if at is None:
-                    if moving:
-                        self._set(connection, until)
-                    break
-                if moving:
-                    self._set(connection, max(at, clock.read(connection)))
-                timeline.run_moment(account, at)
+                reached = timeline.run(account, until, time.monotonic() + _TURN_SECONDS)
+                moving = moving and reached < until
+                if target is not None:
+                    frozen = clock.is_frozen(connection)
+                    now = max(reached, clock.read(connection))
+                    clock.write(connection, now, frozen=frozen)
                 queued += account.finish()
         if queued:
             self.on_events()
 
-    def _set(self, connection: sqlite3.Connection, moment: int) -> None:
-        clock.write(connection, moment, frozen=clock.is_frozen(connection))
+    def _is_behind(self, target: int | None) -> bool:
+        with self.store.reading() as connection:
+            until = clock.read(connection) if target is None else target
+            return timeline.next_due(connection, until) is not None

@@ -32,6 +32,9 @@ WEBHOOK_RETRY_SECONDS = (300, 3_600, 3 * 3_600)
 #: The same in live mode: longer and longer waits, over three days.
 LIVE_WEBHOOK_RETRY_SECONDS = (300, 1_800, 7_200, 18_000, 36_000, *[43_200] * 4)
 
+#: Customers that a test clock takes.
+TEST_CLOCK_CUSTOMERS = 3
+
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
 
@@ -61,6 +64,20 @@ class Inference:
 
 
 INFERRED = (
+    Inference(
+        "Events, payment intents and charges of customers on a test clock are created in real "
+        "time.",
+        "stripe-python issue 1183 for payments; reports of projects for events",
+    ),
+    Inference(
+        "A test clock takes TEST_CLOCK_CUSTOMERS customers; the words of its refusals are ours.",
+        "docs: limits of test clocks",
+    ),
+    Inference(
+        "Deleting a test clock removes its customers and what is theirs without events of their "
+        "own.",
+        "docs: deletion removes the objects",
+    ),
     Inference(
         "Smart Retries are eight tries within two weeks; their days are RETRY_DAYS.",
         "docs: Smart Retries default; Stripe chooses the days itself",
@@ -169,6 +186,15 @@ INFERRED = (
         "An event for an endpoint of another API version names that version; its object is "
         "rendered at the sandbox's own.",
         "simplified: the sandbox speaks one version",
+    ),
+    Inference(
+        "A tax id is verified when time next passes; numbers ending in nine zeros, ones or twos "
+        "are verified, unverified and pending, any other is verified.",
+        "docs: magic tax ids in test mode",
+    ),
+    Inference(
+        "The card 4100000000000019 can be saved; only its charges are blocked.",
+        "docs: Radar judges payments",
     ),
     Inference(
         "The price made up for an invoice item's bare amount has an archived product of its own.",

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion, promotion
-from flask_billing.sandbox.checkout.card_form import Card
 from flask_billing.sandbox.engine import bank_debits
+from flask_billing.sandbox.engine.card_form import Card
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError, SandboxError
 

@@ -1,5 +1,7 @@
 """What happens by itself when simulated time passes."""
 
+import sqlite3
+import time
 from collections.abc import Callable
 
 from flask_billing.sandbox.account import Account
@@ -18,6 +20,7 @@ from flask_billing.sandbox.engine import (
     schedules,
 )
 from flask_billing.sandbox.engine import preview as previews
+from flask_billing.sandbox.resources import tax_ids, test_clocks
 
 _UPCOMING = "subscription.upcoming"
 
@@ -41,23 +44,54 @@ TASKS: dict[str, Callable[[Account, Body], None]] = {
     "checkout.expire": expire,
     "charge.enter_books": charges.enter_books_late,
     "payment_intent.hold_expires": holds.expire,
+    "tax_id.verify": tax_ids.verify,
     "bank_debit.settle": bank_debits.settle_when_due,
 }
 
 
-def next_due(account: Account, until: int) -> int | None:
-    """The earliest appointment up to a time."""
-    row = account.connection.execute(
-        "SELECT at FROM due WHERE at <= ? ORDER BY at, seq LIMIT 1", (until,)
+def next_due(
+    connection: sqlite3.Connection, until: int, test_clock: str | None = None
+) -> int | None:
+    """The earliest appointment up to a time, of the account or of one of its test clocks."""
+    row = connection.execute(
+        "SELECT at FROM due WHERE clock IS ? AND at <= ? ORDER BY at, seq LIMIT 1",
+        (test_clock, until),
     ).fetchone()
     return None if row is None else int(row[0])
 
 
-def run_moment(account: Account, at: int) -> None:
+def run(account: Account, until: int, deadline: float) -> int:
+    """Run what is due up to a time, moment by moment; the time reached.
+
+    It is ``until``, or earlier if wall time reached ``deadline`` (of `time.monotonic`) before.
+    """
+    reached: int | None = None
+    while (at := next_due(account.connection, until)) is not None:
+        if reached is not None and time.monotonic() > deadline:
+            return reached
+        reached = account.now = account.wall = at
+        account.clock = None
+        _run_moment(account, at)
+    return until
+
+
+def advance_test_clock(account: Account, test_clock: Body) -> None:
+    """Run what is due for the customers of a test clock; then it is ready at its new time."""
+    target: int = test_clock["status_details"]["advancing"]["target_frozen_time"]
+    with account.at_clock(test_clock):
+        while (at := next_due(account.connection, target, test_clock["id"])) is not None:
+            account.now = at
+            _run_moment(account, at)
+    test_clock.update(status="ready", frozen_time=target, status_details={})
+    account.save(test_clock)
+    account.emit("test_helpers.test_clock.ready", test_clock)
+
+
+def _run_moment(account: Account, at: int) -> None:
     """Run everything that is due at a moment, in the order it was appointed."""
-    account.now = at
     rows = account.connection.execute(
-        "SELECT seq, task, object FROM due WHERE at <= ? ORDER BY at, seq", (at,)
+        "SELECT seq, task, object FROM due WHERE clock IS ? AND at <= ? ORDER BY at, seq",
+        (account.clock, at),
     ).fetchall()
     for seq, task, object_id in rows:
         deleted = account.connection.execute("DELETE FROM due WHERE seq = ?", (seq,))
@@ -68,3 +102,7 @@ def run_moment(account: Account, at: int) -> None:
             previews.announce(account, body)
         else:
             TASKS[task](account, body)
+
+
+TASKS["test_clock.advance"] = advance_test_clock
+TASKS["test_clock.delete"] = test_clocks.remove

@@ -23,7 +23,7 @@ def main() -> int:
         print(f"There are no recordings at {asked.folder}.", file=sys.stderr)
         return 2
     report = replay_folder(asked.folder)
-    line = report.line
+    replayed = report.line
     if (asked.folder / "zulip").is_dir():
         compare_bodies(asked.folder / "zulip", report)
     for line in report.reasons() if asked.reasons else ():
@@ -33,7 +33,7 @@ def main() -> int:
         print(line)
     if report.shapes:
         print(f"Shapes: {report.shapes}")
-    print(line)
+    print(replayed)
     return 1 if report.unexplained else 0
 
 

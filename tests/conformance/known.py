@@ -22,9 +22,12 @@ class Known:
         self._objects: dict[tuple[str, str], Body] = {}
         self._products: dict[str, Body] = {}
         self._once: dict[str, Body] = {}
+        self._made: set[str] = set()
         for cassette in cassettes:
             for exchange in cassette.exchanges:
                 self._read(exchange.body)
+                if exchange.method == "POST" and exchange.body.get("id", "/") not in exchange.path:
+                    self._made.add(exchange.body["id"])
 
     def _read(self, body: Body) -> None:
         for found in objects_in(body):
@@ -63,6 +66,68 @@ class Known:
     def price(self, object_id: str) -> Body | None:
         """A price as an item or an invoice line shows it."""
         return self.find("price", object_id) or self._once.get(object_id)
+
+    def card_of(self, customer: str) -> str | None:
+        """A customer's default card, if it had one when an answer first told of it."""
+        shown = self.find("customer", customer)
+        if shown is not None:
+            default = (shown.get("invoice_settings") or {}).get("default_payment_method")
+            cards = [default["id"] if isinstance(default, dict) else default]
+        else:
+            cards = [one["payment_method"] for one in self._of(customer, "charge")]
+        return next((card for card in cards if card and card not in self._made), None)
+
+    def customer(self, object_id: str) -> Body:
+        """A customer as an answer showed it, or as its invoices name it."""
+        shown = self.find("customer", object_id)
+        if shown is not None:
+            return shown
+        for invoice in self._of(object_id, "invoice"):
+            names = ("address", "email", "name", "phone", "shipping", "tax_exempt")
+            return {name: invoice.get(f"customer_{name}") for name in names}
+        for session in self._of(object_id, "checkout.session"):
+            return dict(session.get("customer_details") or {})
+        return {}
+
+    def brand_of(self, method: str) -> str:
+        """The brand of a card, as it or what it paid shows it."""
+        shown = self.find("payment_method", method) or {}
+        for (kind, _), body in self._objects.items():
+            if kind == "charge" and body["payment_method"] == method:
+                shown = shown or body["payment_method_details"]
+        return str((shown.get("card") or {"brand": "visa"})["brand"])
+
+    def _of(self, customer: str, wanted: str) -> c.Iterator[Body]:
+        for (kind, _), body in self._objects.items():
+            if kind == wanted and body["customer"] == customer:
+                yield body
+
+    def first_invoice(self, subscription: str) -> str | None:
+        """The invoice a subscription began with."""
+        for (kind, object_id), body in self._objects.items():
+            told = kind == "invoice" and body["billing_reason"] == "subscription_create"
+            if told and body["parent"]["subscription_details"]["subscription"] == subscription:
+                return object_id
+        return None
+
+    def intent_of(self, invoice: str) -> Body | None:
+        """The payment intent that paid an invoice: it names the start of the invoice's id."""
+        for (kind, _), body in self._objects.items():
+            if kind == "payment_intent" and _ordered(body) and invoice.startswith(_ordered(body)):
+                return body
+        return None
+
+    def subscription_of(self, intent: Body) -> str | None:
+        """The subscription whose first invoice a payment intent paid."""
+        for (kind, object_id), body in self._objects.items():
+            told = kind == "invoice" and body["billing_reason"] == "subscription_create"
+            if told and _ordered(intent) and object_id.startswith(_ordered(intent)):
+                return str(body["parent"]["subscription_details"]["subscription"])
+        return None
+
+
+def _ordered(intent: Body) -> str:
+    return (intent.get("payment_details") or {}).get("order_reference") or ""
 
 
 def _filled(body: Body) -> Body:

@@ -6,7 +6,7 @@ import collections.abc as c
 import itertools
 import typing as t
 
-from .cassettes import Exchange
+from .cassettes import Exchange, objects_in
 from .known import Known
 
 _KINDS = {
@@ -59,17 +59,20 @@ def _named(node: t.Any, key: str) -> c.Iterator[tuple[str, str]]:
         yield _KINDS[key], node
 
 
-def catalog_of(exchanges: c.Iterable[Exchange], known: Known) -> list[tuple[int, str, str]]:
-    """What of the catalog a cassette names, with the time it was made: the oldest first."""
+def catalog_of(
+    exchanges: c.Iterable[Exchange], known: Known, before: int
+) -> list[tuple[int, str, str]]:
+    """What of the catalog a cassette names or shows, made ``before`` it began: the oldest first."""
     found: dict[tuple[str, str], int] = {}
     for exchange in exchanges:
-        for kind, object_id in references(exchange):
+        for kind, object_id in (*references(exchange), *_shown(exchange)):
             shown = known.price(object_id) if kind == "price" else known.find(kind, object_id)
-            if kind in _CATALOG and shown is not None and not _is_created(exchange):
+            if kind in _CATALOG and shown is not None and shown.get("created", 0) < before:
                 found.setdefault((kind, object_id), shown.get("created") or 0)
     return sorted((created, kind, object_id) for (kind, object_id), created in found.items())
 
 
-def _is_created(exchange: Exchange) -> bool:
-    last = exchange.path.rstrip("/").rsplit("/", 1)[-1]
-    return exchange.method == "POST" and _NOUNS.get(last) in _CATALOG
+def _shown(exchange: Exchange) -> c.Iterator[tuple[str, str]]:
+    for found in objects_in(exchange.body):
+        if found["object"] in _CATALOG and not found.get("deleted"):
+            yield found["object"], found["id"]

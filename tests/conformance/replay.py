@@ -35,9 +35,9 @@ class Played:
 def play(cassette: Cassette, known: Known, translations: c.Sequence[Translation]) -> Played:
     """Replay one cassette and compare every answer."""
     played = Played()
-    catalog = catalog_of(cassette.exchanges, known)
-    first = min([made for made, *_ in catalog if made], default=None)
     start = _start_of(cassette)
+    catalog = catalog_of(cassette.exchanges, known, start)
+    first = min([made for made, *_ in catalog if made], default=None)
     now = datetime.fromtimestamp(min(start, first or start), UTC)
     with Sandbox(now=now, settings=_settings(cassette)) as sandbox:
         wire, ids = Wire(sandbox), Ids()
@@ -45,6 +45,7 @@ def play(cassette: Cassette, known: Known, translations: c.Sequence[Translation]
         for made, kind, object_id in catalog:
             stage.wait_until(min(made, start))
             stage.ensure(kind, object_id, cassette.exchanges[0])
+        stage.wait_until(start)
         for exchange in cassette.exchanges:
             _play_one(exchange, stage, wire, ids, translations, played)
         played.bodies += sandbox.events()

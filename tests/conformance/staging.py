@@ -49,6 +49,8 @@ class Stage:
         """Make what this request names and nothing made so far."""
         for kind, object_id in references(exchange):
             self.ensure(kind, object_id, exchange)
+        if exchange.params.get("pending_invoice_items_behavior") == "include":
+            self._make_invoice_items(exchange.body, exchange)
 
     def ensure(self, kind: str, object_id: str, exchange: Exchange) -> None:
         """Make one object unless it is here, or the recorded account had none either."""
@@ -128,18 +130,23 @@ class Stage:
     # people and their cards
 
     def _make_customer(self, object_id: str, exchange: Exchange) -> None:
-        shown = self._known.find("customer", object_id) or {}
+        shown = self._known.customer(object_id)
         self.wait_until(shown.get("created"))
         names = ("email", "name", "phone", "description", "address", "shipping", "balance")
         more = ("metadata", "preferred_locales", "tax_exempt")
         made = self._make("/v1/customers", chosen(shown, (*names, *more)), object_id)
         if shown.get("invoice_prefix"):
             self._ids.learn(shown["invoice_prefix"], made["invoice_prefix"])
+        card = self._known.card_of(object_id)
+        if card is not None:
+            self.ensure("payment_method", card, exchange)
+            default = {"default_payment_method": self._ids.ours(card)}
+            self._wire.send("POST", f"/v1/customers/{made['id']}", {"invoice_settings": default})
 
     def _make_payment_method(self, object_id: str, exchange: Exchange) -> None:
         shown = self._known.find("payment_method", object_id) or {}
         self.wait_until(shown.get("created"))
-        token = _CARDS.get((shown.get("card") or {"brand": "visa"})["brand"], "pm_card_visa")
+        token = _CARDS.get(self._known.brand_of(object_id), "pm_card_visa")
         customer = self._customer_of(shown, exchange)
         if customer is None:
             self._make("/v1/payment_methods", {"payment_method": token}, object_id)
@@ -164,22 +171,38 @@ class Stage:
 
     def _make_invoice(self, object_id: str, exchange: Exchange) -> None:
         shown = self._known.find("invoice", object_id)
-        if shown is None or shown.get("parent"):
+        if shown is None:
+            return
+        if (shown.get("parent") or {}).get("subscription_details"):
+            billed = shown["parent"]["subscription_details"]["subscription"]
+            self.ensure("subscription", billed, exchange)
             return
         self.ensure("customer", shown["customer"], exchange)
         self.wait_until(shown["created"])
-        customer = {"customer": self._ids.ours(shown["customer"]), "currency": shown["currency"]}
-        for line in shown["lines"]["data"]:
-            item = {
-                **customer,
+        self._make_invoice_items(shown, exchange)
+        names = ("collection_method", "description", "metadata", "footer", "statement_descriptor")
+        params = {
+            "customer": self._ids.ours(shown["customer"]),
+            "currency": shown["currency"],
+            "pending_invoice_items_behavior": "include",
+            **chosen(shown, names),
+        }
+        self._make("/v1/invoices", params, object_id)
+
+    def _make_invoice_items(self, invoice: Body, exchange: Exchange) -> None:
+        """The items that waited for an invoice, as its lines show them."""
+        for line in (invoice.get("lines") or {"data": []})["data"]:
+            item = _invoice_item_of(line)
+            if item is None or self._ids.knows(item):
+                continue
+            self.wait_until(line["period"]["start"])
+            params = {
+                "customer": self._ids.ours(invoice["customer"]),
+                "currency": line["currency"],
                 "amount": line["amount"],
                 **chosen(line, ("description", "metadata")),
             }
-            made = self._make("/v1/invoiceitems", item, _invoice_item_of(line))
-            self._learn_price(line, made)
-        names = ("collection_method", "description", "metadata", "footer", "statement_descriptor")
-        params = {**customer, "pending_invoice_items_behavior": "include", **chosen(shown, names)}
-        self._make("/v1/invoices", params, object_id)
+            self._learn_price(line, self._make("/v1/invoiceitems", params, item))
 
     def _learn_price(self, theirs: Body, ours: Body) -> None:
         for name in ("price", "product"):
@@ -194,10 +217,9 @@ class Stage:
         self.ensure("customer", shown["customer"], exchange)
         items = []
         for item in shown["items"]["data"]:
-            self.ensure("price", item["price"]["id"], exchange)
-            items.append(
-                {"price": self._ids.ours(item["price"]["id"]), **chosen(item, ("quantity",))}
-            )
+            price, quantity = _before(shown, item)
+            self.ensure("price", price, exchange)
+            items.append({"price": self._ids.ours(price), "quantity": quantity})
         self.wait_until(shown["created"])
         params: Body = {"customer": self._ids.ours(shown["customer"]), "items": items}
         trial_end = shown.get("trial_end")
@@ -206,10 +228,31 @@ class Stage:
         made = self._make("/v1/subscriptions", params, object_id)
         for theirs, ours in zip(shown["items"]["data"], made["items"]["data"], strict=True):
             self._ids.learn(theirs["id"], ours["id"])
+        self._learn_payment(object_id, made["latest_invoice"])
+
+    def _learn_payment(self, subscription: str, ours: str | None) -> None:
+        """The first invoice of a subscription, its payment intent and its charge."""
+        theirs = self._known.first_invoice(subscription)
+        if theirs is None or ours is None:
+            return
+        self._ids.learn(theirs, ours)
+        listed = self._wire.send("GET", "/v1/invoice_payments", {"invoice": ours})[1]["data"]
+        intent = self._known.intent_of(theirs)
+        if not listed or intent is None:
+            return
+        paid_by = listed[0]["payment"]["payment_intent"]
+        self._ids.learn(intent["id"], paid_by)
+        made = self._wire.send("GET", f"/v1/payment_intents/{paid_by}", {})[1]
+        if isinstance(intent.get("latest_charge"), str) and made["latest_charge"]:
+            self._ids.learn(intent["latest_charge"], made["latest_charge"])
 
     def _make_payment_intent(self, object_id: str, exchange: Exchange) -> None:
         shown = self._known.find("payment_intent", object_id)
         if shown is None:
+            return
+        subscription = self._known.subscription_of(shown)
+        if subscription is not None:
+            self.ensure("subscription", subscription, exchange)
             return
         params: Body = chosen(shown, ("amount", "currency", "capture_method", "description"))
         for name, kind in (("customer", "customer"), ("payment_method", "payment_method")):
@@ -231,9 +274,19 @@ class Stage:
             self.ensure("payment_intent", intent, exchange)
 
 
-def _invoice_item_of(line: Body) -> str:
+def _invoice_item_of(line: Body) -> str | None:
     details = (line.get("parent") or {}).get("invoice_item_details") or {}
-    return t.cast(str, details.get("invoice_item") or line["id"])
+    return t.cast(str | None, details.get("invoice_item"))
+
+
+def _before(subscription: Body, item: Body) -> tuple[str, int | None]:
+    """Price and quantity of an item before the change that an answer shows: what was credited."""
+    invoice = subscription.get("latest_invoice")
+    for line in (invoice if isinstance(invoice, dict) else {}).get("lines", {}).get("data", []):
+        parent = line["parent"].get("subscription_item_details") or {}
+        if line["amount"] < 0 and parent.get("subscription_item") == item["id"]:
+            return _priced(line)["price"], line["quantity"]
+    return item["price"]["id"], item.get("quantity")
 
 
 def _priced(line: Body) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 import stripe
 
@@ -112,3 +114,94 @@ def test_metadata_has_limits(client: stripe.StripeClient) -> None:
         client.v1.customers.create({"metadata": {str(n): "x" for n in range(51)}})
     with pytest.raises(stripe.InvalidRequestError, match="500 characters"):
         client.v1.customers.create({"metadata": {"k": "x" * 501}})
+
+
+@pytest.mark.parametrize(
+    ("params", "status", "code", "param"),
+    [
+        ({"email": "not an email"}, 400, "email_invalid", "email"),
+        ({"name": "x" * 257}, 400, None, "name"),
+        ({"tax_exempt": "maybe"}, 400, None, "tax_exempt"),
+        ({"balance": "much"}, 400, "parameter_invalid_integer", "balance"),
+        ({"address": {"planet": "Mars"}}, 400, "parameter_unknown", "address[planet]"),
+        ({"shipping": {"name": "Ada"}}, 400, "parameter_missing", "shipping[address]"),
+        ({"payment_method": "pm_x"}, 400, "resource_missing", "payment_method"),
+        (
+            {"invoice_settings": {"default_payment_method": "pm_x"}},
+            400,
+            "resource_missing",
+            "invoice_settings[default_payment_method]",
+        ),
+        ({"tax_id_data": [{"type": "eu_vat"}]}, 400, "parameter_missing", "tax_id_data[0][value]"),
+        ({"coupon": "x"}, 400, "parameter_unknown", "coupon"),
+        ({"source": "tok_visa"}, 404, None, "source"),
+    ],
+)
+def test_customers_that_make_no_sense(
+    client: stripe.StripeClient,
+    params: dict[str, t.Any],
+    status: int,
+    code: str | None,
+    param: str,
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.customers.create(t.cast(t.Any, params))
+    assert (caught.value.http_status, caught.value.code, caught.value.param) == (
+        status,
+        code,
+        param,
+    )
+    assert client.v1.customers.list().data == []
+
+
+def test_a_customer_comes_with_a_card(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+    made = client.v1.payment_methods.create({"type": "card", "card": {"token": "tok_visa"}})
+    customer = client.v1.customers.create(
+        {
+            "payment_method": made.id,
+            "invoice_settings": {"default_payment_method": made.id},
+        }
+    )
+    assert customer.invoice_settings is not None
+    assert customer.invoice_settings.default_payment_method == made.id
+    created = sandbox.events("customer.created")[0]["data"]["object"]
+    assert created["invoice_settings"]["default_payment_method"] == made.id
+    with pytest.raises(stripe.CardError):
+        client.v1.customers.create({"payment_method": "pm_card_chargeDeclined"})
+
+
+def test_a_shipping_address_is_merged_and_cleared(client: stripe.StripeClient) -> None:
+    customer = client.v1.customers.create(
+        {"shipping": {"name": "Ada", "phone": "1", "address": {"city": "Ely", "country": "GB"}}}
+    )
+    moved = client.v1.customers.update(
+        customer.id, {"shipping": {"name": "Ada L.", "address": {"city": "York"}}}
+    ).shipping
+    assert moved is not None
+    assert moved.address is not None
+    assert (moved.name, moved.phone, moved.address.country) == ("Ada L.", "1", "GB")
+    assert client.v1.customers.update(customer.id, {"shipping": ""}).shipping is None
+
+
+def test_customers_are_found_by_email(client: stripe.StripeClient, shop: Shop) -> None:
+    grace = client.v1.customers.create({"email": "grace@example.com"})
+    shop.customer(card=None)
+    found = client.v1.customers.list({"email": "grace@example.com"}).data
+    assert [one.id for one in found] == [grace.id]
+    assert client.v1.customers.list({"email": "GRACE@example.com"}).data == []
+    client.v1.customers.delete(grace.id)
+    assert client.v1.customers.list({"email": "grace@example.com"}).data == []
+    for call in (client.v1.customers.delete, client.v1.customers.update):
+        with pytest.raises(stripe.InvalidRequestError, match="No such customer") as caught:
+            call(grace.id)
+        assert (caught.value.http_status, caught.value.param) == (404, "id")
+
+
+def test_metadata_goes_key_by_key_or_all_at_once(client: stripe.StripeClient) -> None:
+    def after(metadata: t.Any) -> object:
+        changed = client.v1.customers.update(customer.id, {"metadata": metadata})
+        return changed.metadata and changed.metadata.to_dict()
+
+    customer = client.v1.customers.create({"metadata": {"a": "1", "b": "2"}})
+    assert after({"c": "3", "a": ""}) == {"b": "2", "c": "3"}
+    assert after("") == {}

@@ -7,9 +7,9 @@ from typing import Literal
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout.card_form import Card, check_card
 from flask_billing.sandbox.checkout.session import due_now, must_be_open, needs_no_card
 from flask_billing.sandbox.engine import intents, payments, starting
+from flask_billing.sandbox.engine.card_form import Card, check_card
 from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import customers, fields, payment_methods, setup_intents
 

@@ -11,8 +11,8 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion, promotion
 from flask_billing.sandbox.checkout import session as sessions
-from flask_billing.sandbox.checkout.card_form import Card
 from flask_billing.sandbox.engine import pricing
+from flask_billing.sandbox.engine.card_form import Card
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.pages.render import rendered, see_other

@@ -1,12 +1,14 @@
 """Payment methods: cards minted from test tokens, attached to customers and detached."""
 
 import hashlib
+from datetime import UTC, datetime
 
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine.card_form import Card, check_card, check_expiry
 from flask_billing.sandbox.engine.payments import card_error, card_of
-from flask_billing.sandbox.errors import invalid, missing_object, missing_param
+from flask_billing.sandbox.errors import invalid, missing_object, missing_param, not_built
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields
@@ -22,19 +24,23 @@ def mint(
     exp_month: int | None = None,
     exp_year: int | None = None,
     billing: Body | None = None,
+    cvc: bool = True,
+    unchecked: bool = False,
 ) -> Body:
-    """A payment method for a test card."""
-    from datetime import UTC, datetime
+    """A payment method for a test card.
 
+    ``cvc`` says that the security code was given, ``unchecked`` that no bank has seen the card.
+    """
     today = datetime.fromtimestamp(account.now, UTC)
     billing = billing or {}
-    return account.add(
+    place = fields.address(billing.get("address")) or {}
+    method = account.add(
         {
             "id": new_id("pm"),
             "object": "payment_method",
             "allow_redisplay": "unspecified",
             "billing_details": {
-                "address": fields.address(billing.get("address")) or fields.address({"city": None}),
+                "address": place or fields.address({"city": None}),
                 "email": billing.get("email") or None,
                 "name": billing.get("name") or None,
                 "phone": billing.get("phone") or None,
@@ -43,9 +49,9 @@ def mint(
             "card": {
                 "brand": card.brand,
                 "checks": {
-                    "address_line1_check": None,
-                    "address_postal_code_check": None,
-                    "cvc_check": "fail" if card.behaviour == "cvc_fails" else "pass",
+                    "address_line1_check": "unchecked" if place.get("line1") else None,
+                    "address_postal_code_check": "unchecked" if place.get("postal_code") else None,
+                    "cvc_check": "unchecked" if cvc else None,
                 },
                 "country": card.country,
                 "display_brand": card.display_brand,
@@ -69,6 +75,18 @@ def mint(
             "_": {"number": card.number},
         }
     )
+    if not unchecked:
+        _check_with_bank(method)
+    return method
+
+
+def _check_with_bank(method: Body) -> None:
+    """What was typed is compared with what the bank knows, once the card is saved or charged."""
+    checks = (method.get("card") or {}).get("checks") or {}
+    for name, result in checks.items():
+        if result == "unchecked":
+            refused = name == "cvc_check" and card_of(method).behaviour == "cvc_fails"
+            checks[name] = "fail" if refused else "pass"
 
 
 def mint_bank_account(
@@ -144,6 +162,7 @@ def attach_to(account: Account, method: Body, customer_id: str) -> None:
     if card.fails_setup:
         raise card_error(card.decline or cards.GENERIC, param="")
     method["customer"] = customer_id
+    _check_with_bank(method)
     account.save(method)
     account.emit("payment_method.attached", method)
 
@@ -152,27 +171,58 @@ def attach_to(account: Account, method: Body, customer_id: str) -> None:
 def create(account: Account, call: Call) -> Body:
     """Create a card from a test number or token."""
     params = call.params
-    if params.get("payment_method"):
-        return usable(account, params["payment_method"], "payment_method")
-    details = params.get("card")
-    if not details:
+    if "payment_method" in params or "customer" in params:
+        raise not_built("cards shared with connected accounts", "payment_method")
+    kind = params.get("type")
+    if kind is None:
+        raise missing_param("type")
+    if kind != "card":
+        raise not_built(f"payment methods of the type `{kind}`", "type")
+    if not params.get("card"):
         raise missing_param("card")
+
+    method = of_card(account, params["card"], params.get("billing_details"))
+    method["metadata"] = fields.new_metadata(params)
+    method["allow_redisplay"] = params.get("allow_redisplay", "unspecified")
+    return account.save(method)
+
+
+def of_card(account: Account, details: Body, billing: Body | None = None) -> Body:
+    """A payment method for the ``card`` hash: a token, or a number with expiry and code."""
     if "token" in details:
-        token = details["token"].replace("tok_", "pm_card_", 1)
-        card = cards.by_token(token)
+        card = cards.by_token(details["token"].replace("tok_", "pm_card_", 1))
         if card is None:
             raise missing_object("token", details["token"], "card[token]", 400)
-    else:
-        found = cards.by_number(details.get("number") or "")
-        if isinstance(found, cards.Decline):
-            raise card_error(found, param="number")
-        card = found
+        return mint(account, card, billing=billing)
+
+    for name in ("number", "exp_month", "exp_year"):
+        if not details.get(name):
+            raise missing_param(f"card[{name}]")
+
+    year = details["exp_year"]
+    typed = Card(
+        details["number"],
+        details["exp_month"],
+        year + 2000 if year < 100 else year,
+        details.get("cvc") or "",
+    )
+    found = check_card(account, typed)
+    assert found is not None
     return mint(
         account,
-        card,
-        exp_month=details.get("exp_month"),
-        exp_year=details.get("exp_year"),
-        billing=params.get("billing_details"),
+        found,
+        exp_month=typed.exp_month,
+        exp_year=typed.exp_year,
+        billing=billing,
+        cvc=bool(typed.cvc),
+        unchecked=True,
+    )
+
+
+def require(account: Account, object_id: str) -> Body:
+    """The payment method with the id in the path."""
+    return account.require(
+        "payment_method", object_id, param="payment_method!", label="PaymentMethod"
     )
 
 
@@ -184,19 +234,41 @@ def retrieve(account: Account, call: Call) -> Body:
 
 @endpoint("POST", "/v1/payment_methods/{id}", "PaymentMethodUpdateParams")
 def update(account: Account, call: Call) -> Body:
-    """Change billing details, expiry and metadata."""
-    method = account.require(
-        "payment_method", call.id, param="payment_method!", label="PaymentMethod"
-    )
+    """Change billing details, expiry and metadata of a card that belongs to a customer."""
+    method = require(account, call.id)
+    params = call.params
+    if method["customer"] is None:
+        raise invalid(
+            "You must save this PaymentMethod to a customer before you can update it.",
+            code="payment_method_unexpected_state",
+        )
+    if "us_bank_account" in params:
+        raise not_built("changes of bank accounts", "us_bank_account")
+
     with account.changing(method, "payment_method.updated"):
-        card = call.params.get("card") or {}
-        fields.assign(method["card"], card, ("exp_month", "exp_year"))
-        billing = call.params.get("billing_details") or {}
-        fields.assign(method["billing_details"], billing, ("email", "name", "phone"))
-        if "address" in billing:
-            method["billing_details"]["address"] = fields.address(billing["address"])
-        fields.merge_metadata(method, call.params)
+        if params.get("card"):
+            _change_card(account, method, params["card"])
+        _change_billing(method["billing_details"], params.get("billing_details") or {})
+        fields.assign(method, params, ("allow_redisplay",))
+        fields.merge_metadata(method, params)
     return method
+
+
+def _change_card(account: Account, method: Body, asked: Body) -> None:
+    card = method.get("card")
+    if card is None:
+        raise invalid(f"A payment method of the type {method['type']} has no `card`.", "card")
+    check_expiry(
+        account, asked.get("exp_month", card["exp_month"]), asked.get("exp_year", card["exp_year"])
+    )
+    fields.assign(card, asked, ("exp_month", "exp_year"))
+
+
+def _change_billing(billing: Body, asked: Body) -> None:
+    fields.assign(billing, asked, ("email", "name", "phone", "tax_id"))
+    if "address" in asked:
+        merged = {**billing["address"], **(asked["address"] or {})}
+        billing["address"] = fields.address(merged if asked["address"] else {"city": None})
 
 
 @endpoint("POST", "/v1/payment_methods/{id}/attach", "PaymentMethodAttachParams")
@@ -214,9 +286,7 @@ def attach(account: Account, call: Call) -> Body:
 @endpoint("POST", "/v1/payment_methods/{id}/detach", "PaymentMethodDetachParams")
 def detach(account: Account, call: Call) -> Body:
     """Detach for good; the customer's default is cleared, subscriptions keep what they had."""
-    method = account.require(
-        "payment_method", call.id, param="payment_method!", label="PaymentMethod"
-    )
+    method = require(account, call.id)
     if method["customer"] is None:
         raise invalid(
             "The payment method you provided is not attached to a customer so detachment is "
@@ -236,7 +306,14 @@ def detach(account: Account, call: Call) -> Body:
 @endpoint("GET", "/v1/payment_methods", "PaymentMethodListParams")
 def list_(account: Account, call: Call) -> Body:
     """A page of a customer's payment methods; without a customer there are none."""
-    where = [("$.type", call.params["type"])] if "type" in call.params else []
-    return page(
-        account, call, "payment_method", customer=call.params.get("customer", ""), where=where
-    )
+    return page_for(account, call, call.params.get("customer", ""))
+
+
+def page_for(account: Account, call: Call, customer: str) -> Body:
+    """A page of the payment methods of a customer, by type."""
+    where = [
+        (f"$.{name}", call.params[name])
+        for name in ("type", "allow_redisplay")
+        if name in call.params
+    ]
+    return page(account, call, "payment_method", customer=customer, where=where)

@@ -12,7 +12,7 @@ from flask_billing.sandbox.engine import (
 )
 from flask_billing.sandbox.errors import ApiError, invalid, missing_object
 from flask_billing.sandbox.lists import page
-from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.resources import fields, test_clocks
 from flask_billing.sandbox.router import Call, endpoint
 
 
@@ -121,12 +121,14 @@ def list_(account: Account, call: Call) -> Body:
         where.append(("$.collection_method", params["collection_method"]))
     if "price" in params:
         where.append(("$.items.data[0].price", params["price"]))
+    on_clock, none = test_clocks.filtered(call)
     return page(
         account,
         call,
         "subscription",
         customer=params.get("customer"),
-        where=where,
+        where=[*where, *on_clock],
         one_of=one_of,
         none_of=("$.status", ("canceled",)) if status is None else None,
+        more=None if "customer" in params else none,
     )

@@ -32,29 +32,26 @@ def check_card(account: Account, card: Card) -> cards.Card | None:
     found = cards.by_number(card.number)
     if isinstance(found, cards.Decline):
         raise payments.card_error(found, param="number")
-    today = datetime.fromtimestamp(account.now, UTC)
-    if not 1 <= card.exp_month <= 12:
-        raise ApiError(
-            402,
-            "Your card's expiration month is invalid.",
-            code="invalid_expiry_month",
-            param="exp_month",
-            error_type="card_error",
-        )
-    if not (today.year, today.month) <= (card.exp_year, card.exp_month) <= (today.year + 50, 12):
-        raise ApiError(
-            402,
-            "Your card's expiration year is invalid.",
-            code="invalid_expiry_year",
-            param="exp_year",
-            error_type="card_error",
-        )
-    if not (card.cvc.isdigit() and len(card.cvc) == (4 if found.brand == "amex" else 3)):
-        raise ApiError(
-            402,
-            "Your card's security code is invalid.",
-            code="invalid_cvc",
-            param="cvc",
-            error_type="card_error",
-        )
+    check_expiry(account, card.exp_month, card.exp_year)
+    if card.cvc and not (
+        card.cvc.isdigit() and len(card.cvc) == (4 if found.brand == "amex" else 3)
+    ):
+        raise _card_error("Your card's security code is invalid.", "invalid_cvc", "cvc")
     return found
+
+
+def check_expiry(account: Account, month: int, year: int) -> None:
+    """Refuse a month that is none, or one that has passed."""
+    today = datetime.fromtimestamp(account.now, UTC)
+    if not 1 <= month <= 12:
+        raise _card_error(
+            "Your card's expiration month is invalid.", "invalid_expiry_month", "exp_month"
+        )
+    if not (today.year, today.month) <= (year, month) <= (today.year + 50, 12):
+        raise _card_error(
+            "Your card's expiration year is invalid.", "invalid_expiry_year", "exp_year"
+        )
+
+
+def _card_error(message: str, code: str, param: str) -> ApiError:
+    return ApiError(402, message, code=code, param=param, error_type="card_error")
