@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import json
 import tomllib
 import typing as t
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Rule:
 
     ``path`` is a pattern such as ``invoice.lines.data[].currency`` or ``*.customer_account``;
     ``kinds`` says how they may differ. ``before`` limits it to recordings at older API versions,
-    ``endpoint`` to one endpoint; ``theirs`` and ``ours`` to these values.
+    ``endpoint`` to one endpoint; ``theirs`` and ``ours`` to these values, written as JSON.
     """
 
     path: str
@@ -28,8 +29,8 @@ class Rule:
     kinds: tuple[str, ...]
     before: str | None = None
     endpoint: str = "*"
-    theirs: tuple[t.Any, ...] | None = None
-    ours: tuple[t.Any, ...] | None = None
+    theirs: tuple[str, ...] | None = None
+    ours: tuple[str, ...] | None = None
 
     def explains(self, difference: Difference) -> bool:
         """Is this the reason of that difference?"""
@@ -38,8 +39,8 @@ class Rule:
             and (self.before is None or difference.api_version < self.before)
             and _matches(difference.path, self.path)
             and _matches(difference.endpoint, self.endpoint)
-            and (self.theirs is None or difference.theirs in self.theirs)
-            and (self.ours is None or difference.ours in self.ours)
+            and (self.theirs is None or json.dumps(difference.theirs) in self.theirs)
+            and (self.ours is None or json.dumps(difference.ours) in self.ours)
         )
 
 

@@ -9,7 +9,7 @@ from flask_billing.sandbox import Sandbox
 from .cassettes import Body
 from .wire import Wire
 
-_NOW = datetime(2026, 3, 1, tzinfo=UTC)
+NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
 class Story:
@@ -56,7 +56,7 @@ class Story:
 
 def tell_stories() -> list[Body]:
     """What the sandbox answered, and its events."""
-    with Sandbox(now=_NOW) as sandbox:
+    with Sandbox(now=NOW) as sandbox:
         story = Story(sandbox)
         _invoices(story)
         _cards(story)

@@ -1,0 +1,146 @@
+"""The suite itself: what it takes for the same, what it calls different, what it stages."""
+
+from __future__ import annotations
+
+import json
+import typing as t
+from pathlib import Path
+
+import pytest
+
+from flask_billing.sandbox import Sandbox
+
+from .report import replay_folder
+from .stories import NOW
+from .wire import Wire
+
+Exchange = dict[str, t.Any]
+VERSION = "2026-10-28.endive"
+
+
+class Recorder:
+    """Writes a cassette as `docs/contributing.md` describes it."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self._wire = Wire(sandbox)
+        self.exchanges: list[Exchange] = []
+
+    def send(self, method: str, path: str, **params: object) -> dict[str, t.Any]:
+        """Send one request and record it."""
+        status, body = self._wire.send(method, path, params)
+        at = NOW.strftime("%a, %d %b %Y %H:%M:%S GMT")
+        self.exchanges.append(
+            {
+                "request": {"method": method, "path": path, "params": params},
+                "response": {"status": status, "body": body},
+                "meta": {"api_version": VERSION, "recorded_at": at},
+            }
+        )
+        return body
+
+
+@pytest.fixture
+def recorded() -> list[Exchange]:
+    """A customer with a card subscribes to a price that was there before."""
+    with Sandbox(now=NOW) as sandbox:
+        before = Recorder(sandbox)
+        price = before.send(
+            "POST",
+            "/v1/prices",
+            currency="usd",
+            unit_amount=2500,
+            recurring={"interval": "month"},
+            product_data={"name": "Pro"},
+        )
+        recorder = Recorder(sandbox)
+        customer = recorder.send("POST", "/v1/customers", email="ada@example.com")["id"]
+        method = recorder.send("POST", "/v1/payment_methods/pm_card_visa/attach", customer=customer)
+        recorder.send(
+            "POST",
+            f"/v1/customers/{customer}",
+            invoice_settings={"default_payment_method": method["id"]},
+        )
+        subscription = recorder.send(
+            "POST",
+            "/v1/subscriptions",
+            customer=customer,
+            items=[{"price": price["id"]}],
+            expand=["latest_invoice.payments"],
+        )
+        recorder.send("DELETE", f"/v1/subscriptions/{subscription['id']}")
+        return recorder.exchanges
+
+
+def differences(folder: Path, exchanges: list[Exchange], first: int = 1) -> list[str]:
+    """Replay exchanges from a folder, numbered from ``first``."""
+    cassette = folder / "cassette"
+    cassette.mkdir()
+    for number, exchange in enumerate(exchanges, first):
+        (cassette / f"{number}.json").write_text(json.dumps(exchange))
+    report = replay_folder(folder)
+    assert report.requests == len(exchanges)
+    return [f"{found.path} {found.kind}" for found in report.unexplained]
+
+
+def test_a_sandbox_answers_like_itself(tmp_path: Path, recorded: list[Exchange]) -> None:
+    assert differences(tmp_path, recorded) == []
+
+
+def test_a_cassette_may_begin_in_the_middle(tmp_path: Path, recorded: list[Exchange]) -> None:
+    """Its customer, card and subscription are staged from what its answers show."""
+    assert differences(tmp_path, recorded[2:], first=3) == []
+
+
+def test_the_oldest_request_comes_first(tmp_path: Path, recorded: list[Exchange]) -> None:
+    assert differences(tmp_path, recorded, first=8) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda body: body.update(status="paused"), "subscription.status value"),
+        (lambda body: body.pop("description"), "subscription.description extra"),
+        (lambda body: body.update(mood="fair"), "subscription.mood missing"),
+        (
+            lambda body: body.update(cancel_at_period_end=0),
+            "subscription.cancel_at_period_end type",
+        ),
+        (lambda body: body["discounts"].append("di_1A"), "subscription.discounts length"),
+        (lambda body: body.update(start_date=1), "subscription.start_date value"),
+        (
+            lambda body: body.update(start_date=body["start_date"] + 3_600),
+            "subscription.start_date value",
+        ),
+        (
+            lambda body: body["latest_invoice"].update(total=2499),
+            "invoice.total value",
+        ),
+        (
+            lambda body: body.update(customer="cus_somebodyElse1"),
+            "subscription.customer value",
+        ),
+    ],
+)
+def test_a_field_that_is_not_as_recorded_is_told(
+    tmp_path: Path,
+    recorded: list[Exchange],
+    change: t.Callable[[dict[str, t.Any]], object],
+    told: str,
+) -> None:
+    change(recorded[3]["response"]["body"])
+    assert told in differences(tmp_path, recorded)
+
+
+def test_ids_times_urls_and_secrets_may_differ(tmp_path: Path, recorded: list[Exchange]) -> None:
+    text = json.dumps(recorded)
+    invoice = recorded[3]["response"]["body"]["latest_invoice"]
+    for name in ("hosted_invoice_url", "invoice_pdf"):
+        text = text.replace(invoice[name], f"https://pay.stripe.com/{name}")
+    for object_id in (invoice["id"], invoice["customer"]):
+        text = text.replace(object_id, object_id[:-6] + "Z9Z9Z9")
+    assert differences(tmp_path, json.loads(text)) == []
+
+
+def test_an_answer_of_another_status_is_told(tmp_path: Path, recorded: list[Exchange]) -> None:
+    recorded[1]["response"].update(status=402, body={"error": {"message": "Declined."}})
+    assert "answer status" in differences(tmp_path, recorded)
