@@ -35,6 +35,9 @@ LIVE_WEBHOOK_RETRY_SECONDS = (300, 1_800, 7_200, 18_000, 36_000, *[43_200] * 4)
 #: Customers that a test clock takes.
 TEST_CLOCK_CUSTOMERS = 3
 
+#: Seconds after which an asynchronous capture has its balance transaction.
+BOOKING_SECONDS = 5
+
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
 
@@ -115,9 +118,17 @@ INFERRED = (
         "docs: off-session payments",
     ),
     Inference(
-        "The balance transaction of an asynchronous capture comes with the next moment, as "
+        "The balance transaction of an asynchronous capture comes after BOOKING_SECONDS, with "
         "charge.updated.",
-        "recorded: null in the answer that creates the charge, there in the next one",
+        "recorded: null in the answer that creates the charge, and two seconds later",
+    ),
+    Inference(
+        "A deleted draft lets go of the pending items it had taken; items made for it go with it.",
+        "docs: deleting a draft; not said for items",
+    ),
+    Inference(
+        "An invoice finalised by hand with auto_advance is charged an hour later.",
+        "docs: automatic collection",
     ),
     Inference(
         "Tax of fixed rates is rounded line by line, by tax_rounded; exclusive tax is taken on "

@@ -40,6 +40,7 @@ def test_a_payment_enters_the_books_a_moment_later(
     charge = intent.latest_charge
     assert isinstance(charge, stripe.Charge)
     assert (intent.status, charge.captured, charge.balance_transaction) == ("succeeded", True, None)
+    sandbox.clock.advance(seconds=5)
     later = client.v1.charges.retrieve(charge.id, {"expand": ["balance_transaction"]})
     assert isinstance(later.balance_transaction, stripe.BalanceTransaction)
     assert (later.balance_transaction.fee, later.balance_transaction.net) == (114, 2786)
@@ -121,7 +122,7 @@ def test_refunds_add_up_until_nothing_is_left(
         1000,
         "requested_by_customer",
     )
-    events = [event for event in sandbox.events()[before:] if event["type"] != "charge.updated"]
+    events = sandbox.events()[before:]
     assert [event["type"] for event in events] == ["charge.refunded", "refund.created"]
     assert events[0]["data"]["previous_attributes"] == {"amount_refunded": 0}
     with pytest.raises(stripe.InvalidRequestError) as caught:

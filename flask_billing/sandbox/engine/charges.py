@@ -3,6 +3,7 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.ids import new_id, random_text
+from flask_billing.sandbox.inferred import BOOKING_SECONDS
 from flask_billing.sandbox.settings import DAY
 
 #: Days for which a card's authorisation holds.
@@ -76,7 +77,7 @@ def new_charge(
 def _enter_books(account: Account, charge: Body, capture_method: str) -> None:
     """Give a captured charge its balance transaction, in a moment if capture is asynchronous."""
     if capture_method == "automatic_async":
-        account.schedule(account.now, "charge.enter_books", charge["id"])
+        account.schedule(account.now + BOOKING_SECONDS, "charge.enter_books", charge["id"])
     else:
         charge["balance_transaction"] = new_id("txn")
 

@@ -40,6 +40,8 @@ def collect(
         after_payment(account, invoice, method)
     elif subscription is not None and outcome.result != "processing":
         _after_failure(account, invoice, subscription, outcome, planned)
+    elif invoice["auto_advance"] and planned and outcome.result == "declined" and not outcome.hard:
+        _schedule_retry(account, invoice)
     return outcome
 
 
@@ -87,6 +89,13 @@ def _after_failure(
             subscription["status"] = "past_due"
     if planned and invoice["next_payment_attempt"] is None:
         end_dunning(account, subscription)
+
+
+def appoint_first_attempt(account: Account, invoice: Body) -> None:
+    """An invoice that was finalised by hand is collected by itself in an hour."""
+    invoice["next_payment_attempt"] = account.now + account.settings.draft_seconds
+    account.schedule(invoice["next_payment_attempt"], "invoice.collect", invoice["id"])
+    account.save(invoice)
 
 
 def _schedule_retry(account: Account, invoice: Body) -> None:

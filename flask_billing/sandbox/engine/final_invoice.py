@@ -27,7 +27,9 @@ def bill(account: Account, subscription: Body, params: Body) -> None:
 
 
 def _drop_prorations(account: Account, subscription: Body) -> None:
-    for item in invoice_items.pending(account, subscription["customer"], subscription["id"]):
+    for item in invoice_items.pending(
+        account, subscription["customer"], subscription["id"], subscription["currency"]
+    ):
         if item["proration"] and item["_"].get("subscription") == subscription["id"]:
             account.emit("invoiceitem.deleted", item)
             account.forget(item)
@@ -40,7 +42,9 @@ def at_period_end(account: Account, subscription: Body) -> None:
         usage.wait_for_invoice(account, subscription, item, period)
         if account.now < item["current_period_end"] and subscription["_"].get("prorates_end"):
             changes.credit(account, subscription, item, account.now)
-    waiting = invoice_items.pending(account, subscription["customer"], subscription["id"])
+    waiting = invoice_items.pending(
+        account, subscription["customer"], subscription["id"], subscription["currency"]
+    )
     if any(item["_"].get("subscription") == subscription["id"] for item in waiting):
         of_pending(account, subscription)
 
@@ -49,7 +53,9 @@ def of_pending(account: Account, subscription: Body) -> Body | None:
     """Invoice what waits, and collect it now."""
     customer = account.get("customer", subscription["customer"])
     assert customer is not None
-    pending = invoice_items.collect_pending(account, customer["id"], subscription["id"])
+    pending = invoice_items.collect_pending(
+        account, customer["id"], subscription["id"], subscription["currency"]
+    )
     if not pending:
         return None
     invoice = invoices.draft(

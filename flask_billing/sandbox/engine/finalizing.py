@@ -20,7 +20,6 @@ def finish(account: Account, invoice: Body) -> None:
         invoices.close(account, invoice, status)
     elif invoice["collection_method"] == "send_invoice":
         account.emit("invoice.sent", invoice)
-        account.schedule(invoice["due_date"], "invoice.overdue", invoice["id"])
     else:
         collecting.collect(account, invoice)
 

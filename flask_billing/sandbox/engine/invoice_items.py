@@ -2,23 +2,33 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import lines, pricing
+from flask_billing.sandbox.engine import lines, pricing, taxes
 from flask_billing.sandbox.ids import new_id
+from flask_billing.sandbox.present import presents
 
 
-def pending(account: Account, customer_id: str, subscription_id: str | None) -> list[Body]:
-    """The items that wait: a subscription's own and those of no subscription."""
+def pending(
+    account: Account, customer_id: str, subscription_id: str | None, currency: str
+) -> list[Body]:
+    """The items that wait: a subscription's own and those of no subscription, in a currency."""
     found = account.find("invoiceitem", customer=customer_id)
     return [
         item
         for item in found
-        if item["invoice"] is None and item["_"].get("subscription") in {None, subscription_id}
+        if item["invoice"] is None
+        and item["currency"] == currency
+        and item["_"].get("subscription") in {None, subscription_id}
     ]
 
 
-def collect_pending(account: Account, customer_id: str, subscription_id: str | None) -> list[Body]:
+def collect_pending(
+    account: Account, customer_id: str, subscription_id: str | None, currency: str
+) -> list[Body]:
     """The waiting items as invoice lines; they wait no longer."""
-    return [taken(account, item) for item in pending(account, customer_id, subscription_id)]
+    found = pending(account, customer_id, subscription_id, currency)
+    for item in found:
+        item["_"]["waited"] = True
+    return [taken(account, item) for item in found]
 
 
 def taken(account: Account, item: Body) -> Body:
@@ -28,17 +38,6 @@ def taken(account: Account, item: Body) -> Body:
     item["_"]["line"] = line["id"]
     account.save(item)
     return line
-
-
-def assign(account: Account, invoice: Body) -> None:
-    """Tell the invoice's items which invoice took them."""
-    for line in invoice["lines"]["data"]:
-        parent = line["parent"]
-        details = parent["invoice_item_details"] or parent["subscription_item_details"]
-        item = account.get("invoiceitem", details["invoice_item"])
-        if item is not None:
-            item["invoice"] = invoice["id"]
-            account.save(item)
 
 
 def new_invoice_item(
@@ -54,15 +53,20 @@ def new_invoice_item(
     discountable: bool = True,
     period: tuple[int, int] | None = None,
     metadata: Body | None = None,
+    tax_rates: list[str] | None = None,
+    unit_amount: str | None = None,
 ) -> Body:
-    """A one-time amount on the customer's next invoice."""
+    """A one-time amount on the customer's next invoice.
+
+    ``unit_amount`` is the decimal amount of one unit where it is not the price's.
+    """
     object_id = new_id("ii")
     start, end = period or (account.now, account.now)
     price = price or _price_of_amount(account, amount, currency)
     details = {
         "price_details": {"price": price["id"], "product": price["product"]},
         "type": "price_details",
-        "unit_amount_decimal": price["unit_amount_decimal"],
+        "unit_amount_decimal": unit_amount or price["unit_amount_decimal"],
     }
     return account.add(
         {
@@ -85,7 +89,7 @@ def new_invoice_item(
             "proration": False,
             "quantity": quantity,
             "quantity_decimal": str(quantity),
-            "tax_rates": [],
+            "tax_rates": tax_rates or [],
             "test_clock": None,
             "_": {
                 "subscription": subscription,
@@ -145,3 +149,9 @@ def one_time(
         if not wait:
             found.append(taken(account, item))
     return found
+
+
+@presents("invoiceitem")
+def _shown(account: Account, item: Body) -> Body:
+    item["tax_rates"] = taxes.shown(account, item["tax_rates"])
+    return item

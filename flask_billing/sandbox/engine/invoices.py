@@ -1,8 +1,10 @@
 """Invoices: drafted, added up, finalised, voided."""
 
+from collections.abc import Callable
+
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import balance, intents, invoice_items, totals
+from flask_billing.sandbox.engine import balance, draft_lines, intents, totals
 from flask_billing.sandbox.engine.invoice_object import new_invoice
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import random_text
@@ -23,10 +25,12 @@ def draft(
     days_until_due: int | None = None,
     auto_advance: bool = False,
     tax_rates: list[str] | None = None,
+    more: Callable[[Body], None] | None = None,
 ) -> Body:
     """A new draft invoice with its totals; emits ``invoice.created``.
 
-    ``tax_rates`` are those of its lines that name none; by default the subscription's.
+    ``tax_rates`` are those of its lines that name none; by default the subscription's. ``more``
+    completes the draft before the event.
     """
     if customer["currency"] is None:
         with account.changing(customer, "customer.updated"):
@@ -49,7 +53,9 @@ def draft(
     )
     totals.add_up(account, invoice, customer)
     account.add(invoice)
-    invoice_items.assign(account, invoice)
+    draft_lines.assign(account, invoice)
+    if more is not None:
+        more(invoice)
     account.emit("invoice.created", invoice)
     return invoice
 
@@ -112,7 +118,9 @@ def _open(account: Account, invoice: Body, customer: Body) -> None:
     }
     if invoice["collection_method"] == "send_invoice":
         days = invoice["_"]["days_until_due"]
-        invoice["due_date"] = account.now + (30 if days is None else days) * DAY
+        asked = invoice["due_date"]
+        invoice["due_date"] = asked or account.now + (30 if days is None else days) * DAY
+        account.schedule(invoice["due_date"], "invoice.overdue", invoice["id"])
     if invoice["amount_due"] == 0:
         invoice["attempted"] = True
         _mark_paid(account, invoice)

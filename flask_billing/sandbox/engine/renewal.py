@@ -68,7 +68,9 @@ def renew(account: Account, subscription: Body) -> Body:
             if item["current_period_end"] <= account.now
         ]
         start = min(item["current_period_start"] for item in over)
-        found = invoice_items.collect_pending(account, customer["id"], subscription["id"])
+        found = invoice_items.collect_pending(
+            account, customer["id"], subscription["id"], subscription["currency"]
+        )
         for item in over:
             found += _item_lines(account, subscription, item, trial_over)
         invoice = invoices.draft(

@@ -61,7 +61,9 @@ def start_period(account: Account, subscription: Body, params: Body) -> Body | N
         return None
     customer = account.get("customer", subscription["customer"])
     assert customer is not None
-    waiting = invoice_items.collect_pending(account, customer["id"], subscription["id"])
+    waiting = invoice_items.collect_pending(
+        account, customer["id"], subscription["id"], subscription["currency"]
+    )
     if not charged and not waiting:
         return None
     invoice = invoices.draft(

@@ -185,7 +185,7 @@ def _first_lines(account: Account, subscription: Body, customer: Body, params: B
         subscription=subscription["id"],
         period=(account.now, item["current_period_end"]),
     )
-    pending = invoice_items.collect_pending(account, customer["id"], None)
+    pending = invoice_items.collect_pending(account, customer["id"], None, subscription["currency"])
     return pending + extras + found
 
 

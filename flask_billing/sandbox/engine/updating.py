@@ -133,7 +133,9 @@ def _draft(
         customer,
         subscription=subscription["id"],
     )
-    found = invoice_items.collect_pending(account, customer["id"], subscription["id"])
+    found = invoice_items.collect_pending(
+        account, customer["id"], subscription["id"], subscription["currency"]
+    )
     start = min(item["current_period_start"] for item in old_items)
     if restart:
         start = account.now

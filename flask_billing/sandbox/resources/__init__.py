@@ -20,6 +20,7 @@ _MODULES = (
     "subscription_items",
     "subscription_schedules",
     "invoices",
+    "invoice_actions",
     "invoice_payments",
     "invoice_items",
     "events",

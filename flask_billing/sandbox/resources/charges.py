@@ -44,7 +44,7 @@ def update(account: Account, call: Call) -> Body:
 @on_request("charge", "balance_transaction")
 def _balance_transaction(account: Account, charge: Body) -> Body | None:
     captured = charge["amount_captured"]
-    return balance_transaction(charge, captured, captured * 29 // 1000 + 30)
+    return balance_transaction(charge, captured, (captured * 29 + 500) // 1000 + 30)
 
 
 def balance_transaction(source: Body, amount: int, fee: int) -> Body | None:

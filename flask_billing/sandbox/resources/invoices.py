@@ -1,61 +1,122 @@
-"""Invoices."""
+"""Invoices: drafted, listed, changed while they are drafts."""
+
+from collections.abc import Sequence
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import (
-    collecting,
     discounts,
+    draft_lines,
     intents,
     invoice_items,
     invoices,
-    payments,
     preview,
+    taxes,
+    totals,
 )
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.lists import listing, page, page_of
 from flask_billing.sandbox.resources import fields, payment_methods
 from flask_billing.sandbox.router import Call, endpoint
+
+_PLAIN = ("description", "footer", "statement_descriptor", "custom_fields", "effective_at")
+_AFTERWARDS = {"metadata", "expand", "default_payment_method", "auto_advance", "description"}
 
 
 @endpoint("POST", "/v1/invoices", "InvoiceCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Draft an invoice by hand; pending items only come along when asked for."""
     params = call.params
-    customer = account.require("customer", params.get("customer"), param="customer")
-    behavior = params.get("pending_invoice_items_behavior", "exclude")
-    lines = (
-        invoice_items.collect_pending(account, customer["id"], None)
-        if behavior == "include"
-        else []
-    )
+    subscription = None
+    if params.get("subscription"):
+        subscription = account.require("subscription", params["subscription"], param="subscription")
+    owner = subscription["customer"] if subscription else None
+    customer = account.require("customer", params.get("customer", owner), param="customer")
+    _check_due(params, params.get("collection_method") or "charge_automatically")
+    currency = _currency(account, params, customer)
+    lines = []
+    if params.get("pending_invoice_items_behavior") == "include" or subscription:
+        lines = invoice_items.collect_pending(
+            account, customer["id"], subscription["id"] if subscription else None, currency
+        )
+    rates = params.get("default_tax_rates")
     invoice = invoices.draft(
         account,
         customer,
         reason="manual",
-        currency=params.get("currency")
-        or (lines[0]["currency"] if lines else customer["currency"] or account.settings.currency),
+        currency=currency,
         lines=lines,
         period=(account.now, account.now),
-        discount_ids=discounts.redeem(
-            account, params.get("discounts") or [], customer=customer["id"]
-        ),
+        subscription=subscription,
+        discount_ids=_discounts(account, params, customer["id"]),
         collection_method=params.get("collection_method", "charge_automatically"),
         days_until_due=params.get("days_until_due"),
         auto_advance=params.get("auto_advance", False),
+        tax_rates=None if rates is None else taxes.checked(account, rates, "default_tax_rates"),
+        more=lambda draft: _finish_draft(account, draft, params),
     )
+    _advance(account, invoice)
+    return account.save(invoice)
+
+
+def _finish_draft(account: Account, invoice: Body, params: Body) -> None:
+    """What only an invoice made by hand has."""
     invoice["rendering"] = {
         "amount_tax_display": None,
         "pdf": {"page_size": "auto"},
         "template": None,
         "template_version": None,
     }
-    fields.assign(invoice, params, ("description", "footer", "default_payment_method"))
-    fields.merge_metadata(invoice, params)
+    _change(account, invoice, params)
     if invoice["auto_advance"]:
         invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
-        account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
-    return account.save(invoice)
+
+
+def _currency(account: Account, params: Body, customer: Body) -> str:
+    if params.get("currency"):
+        return str(params["currency"]).lower()
+    waiting = account.find("invoiceitem", customer=customer["id"])
+    found = [item["currency"] for item in waiting if item["invoice"] is None]
+    return str(customer["currency"] or (found[0] if found else account.settings.currency))
+
+
+def _discounts(
+    account: Account, params: Body, customer: str, keep: Sequence[str] = ()
+) -> list[str]:
+    return discounts.redeem(account, params.get("discounts") or [], customer=customer, keep=keep)
+
+
+def _check_due(params: Body, collection_method: str) -> None:
+    for name in ("days_until_due", "due_date"):
+        if params.get(name) and collection_method != "send_invoice":
+            raise invalid(
+                f"You can only set `{name}` if the invoice's `collection_method` is "
+                "`send_invoice`.",
+                name,
+            )
+
+
+def _change(account: Account, invoice: Body, params: Body) -> None:
+    fields.assign(invoice, params, (*_PLAIN, "due_date"))
+    if "default_payment_method" in params:
+        method = params["default_payment_method"] or None
+        if method:
+            name = "default_payment_method"
+            payment_methods.of_customer(account, method, invoice["customer"], name)
+        invoice["default_payment_method"] = method
+    fields.merge_metadata(invoice, params)
+
+
+def _advance(account: Account, invoice: Body) -> None:
+    """Let a draft become final by itself, or not any more."""
+    if not invoice["auto_advance"]:
+        invoice["automatically_finalizes_at"] = None
+        account.unschedule("invoice.finalize", invoice["id"])
+        return
+    if invoice["automatically_finalizes_at"] is None:
+        invoice["automatically_finalizes_at"] = account.now + account.settings.draft_seconds
+    account.schedule(invoice["automatically_finalizes_at"], "invoice.finalize", invoice["id"])
 
 
 @endpoint("POST", "/v1/invoices/create_preview", "InvoiceCreatePreviewParams")
@@ -73,127 +134,45 @@ def retrieve(account: Account, call: Call) -> Body:
 @endpoint("POST", "/v1/invoices/{id}", "InvoiceUpdateParams")
 def update(account: Account, call: Call) -> Body:
     """Change an invoice; a finalised one only in metadata and the like."""
-    invoice = account.require("invoice", call.id)
-    allowed = {"metadata", "expand", "default_payment_method", "auto_advance", "description"}
-    if invoice["status"] != "draft" and set(call.params) - allowed:
+    invoice, params = account.require("invoice", call.id), call.params
+    if invoice["status"] != "draft" and set(params) - _AFTERWARDS:
         raise invalid("Finalized invoices can't be updated in this way")
+    _check_due(params, params.get("collection_method") or invoice["collection_method"])
     with account.changing(invoice, "invoice.updated"):
-        fields.assign(
-            invoice,
-            call.params,
-            ("auto_advance", "description", "footer", "default_payment_method"),
-        )
-        fields.merge_metadata(invoice, call.params)
+        fields.assign(invoice, params, ("auto_advance", "collection_method"))
+        _change(account, invoice, params)
+        if invoice["status"] == "draft":
+            _change_draft(account, invoice, params)
     return invoice
+
+
+def _change_draft(account: Account, invoice: Body, params: Body) -> None:
+    if "days_until_due" in params:
+        invoice["_"]["days_until_due"] = params["days_until_due"]
+    if "discounts" in params:
+        kept = invoice["discounts"]
+        invoice["discounts"] = _discounts(account, params, invoice["customer"], kept)
+    if "default_tax_rates" in params:
+        rates = taxes.checked(account, params["default_tax_rates"], "default_tax_rates")
+        invoice["default_tax_rates"] = rates
+    if "auto_advance" in params:
+        _advance(account, invoice)
+    totals.add_up(account, invoice, account.require("customer", invoice["customer"]))
 
 
 @endpoint("DELETE", "/v1/invoices/{id}", "InvoiceDeleteParams")
 def delete(account: Account, call: Call) -> Body:
-    """Delete a draft."""
+    """Delete a draft made by hand; its pending items wait again."""
     invoice = account.require("invoice", call.id, param="invoice!")
     if invoice["status"] != "draft":
         raise invalid("You can only delete draft invoices.")
+    if invoice["parent"]:
+        raise invalid("You can't delete invoices created by subscriptions.")
     account.emit("invoice.deleted", invoice)
     account.unschedule("invoice.finalize", invoice["id"])
+    draft_lines.let_go(account, invoice)
     account.forget(invoice)
     return fields.deleted(invoice)
-
-
-@endpoint("POST", "/v1/invoices/{id}/finalize", "InvoiceFinalizeInvoiceParams")
-def finalize(account: Account, call: Call) -> Body:
-    """Finalise a draft."""
-    invoice = account.require("invoice", call.id)
-    invoices.finalize(account, invoice)
-    if invoice["status"] == "paid":
-        collecting.after_payment(account, invoice)
-    return invoice
-
-
-@endpoint("POST", "/v1/invoices/{id}/pay", "InvoicePayParams")
-def pay(account: Account, call: Call) -> Body:
-    """Pay an invoice now; a draft is finalised first, a decline is a 402 that is kept."""
-    invoice = account.require("invoice", call.id)
-    params = call.params
-    if invoice["status"] == "paid":
-        raise invalid("Invoice is already paid", code="invoice_already_paid")
-    if invoice["status"] == "draft":
-        invoices.finalize(account, invoice)
-    if invoice["status"] == "paid":
-        collecting.after_payment(account, invoice)
-        return invoice
-    if invoice["status"] not in {"open", "uncollectible"}:
-        raise invalid("You can only pass in open invoices. This invoice isn't open.")
-    if params.get("paid_out_of_band"):
-        _pay_out_of_band(account, invoice)
-        return invoice
-    method = None
-    if params.get("payment_method"):
-        method = payment_methods.usable(account, params["payment_method"], "payment_method")
-    subscription = invoices.subscription_of(account, invoice)
-    method = method or payments.payer_method(account, invoice["customer"], subscription, invoice)
-    if method is None:
-        raise invalid(
-            "There is no `default_payment_method` set on this Customer or Invoice. Please create "
-            "a payment method, attach it and set it as the default, or pass `payment_method`.",
-            code="missing",
-        )
-    outcome = collecting.collect(
-        account, invoice, method=method, off_session=bool(params.get("off_session"))
-    )
-    if outcome.error is not None:
-        raise outcome.error
-    if outcome.result == "challenge":
-        raise ApiError(
-            402,
-            "Payment for this invoice requires additional user action before it can be completed "
-            "successfully.",
-            code="invoice_payment_intent_requires_action",
-            error_type="card_error",
-            keep=True,
-        )
-    return invoice
-
-
-def _pay_out_of_band(account: Account, invoice: Body) -> None:
-    invoices.settle(account, invoice, off_stripe=True)
-    intents.cancel_for(account, invoice, "automatic")
-    collecting.after_payment(account, invoice)
-
-
-@endpoint("POST", "/v1/invoices/{id}/void", "InvoiceVoidInvoiceParams")
-def void(account: Account, call: Call) -> Body:
-    """Void an open invoice."""
-    return _close(account, call, "void")
-
-
-@endpoint("POST", "/v1/invoices/{id}/mark_uncollectible", "InvoiceMarkUncollectibleParams")
-def mark_uncollectible(account: Account, call: Call) -> Body:
-    """Give an open invoice up."""
-    return _close(account, call, "uncollectible")
-
-
-def _close(account: Account, call: Call, status: str) -> Body:
-    invoice = account.require("invoice", call.id)
-    invoices.close(account, invoice, status)
-    subscription = invoices.subscription_of(account, invoice)
-    if (
-        subscription
-        and subscription["status"] == "past_due"
-        and subscription["latest_invoice"] == invoice["id"]
-    ):
-        with account.changing(subscription, "customer.subscription.updated"):
-            subscription["status"] = "active"
-    return invoice
-
-
-@endpoint("POST", "/v1/invoices/{id}/send", "InvoiceSendInvoiceParams")
-def send(account: Account, call: Call) -> Body:
-    """Send an invoice by mail; a draft is finalised first."""
-    invoice = account.require("invoice", call.id, param="invoice!")
-    if invoice["status"] == "draft":
-        invoices.finalize(account, invoice)
-    account.emit("invoice.sent", invoice)
-    return invoice
 
 
 @endpoint("GET", "/v1/invoices/{id}/lines", "InvoiceLineItemListParams")
@@ -210,6 +189,9 @@ def list_(account: Account, call: Call) -> Body:
     where = [
         (f"$.{name}", params[name]) for name in ("status", "collection_method") if name in params
     ]
+    due = params.get("due_date")
+    if isinstance(due, int):
+        where.append(("$.due_date", due))
     return page(
         account,
         call,
