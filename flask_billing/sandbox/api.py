@@ -18,7 +18,7 @@ from flask_billing.sandbox.expand import expanded
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.keys import ApiKey, check_client_secret, read_key
 from flask_billing.sandbox.rate import RateLimit
-from flask_billing.sandbox.resources import test_clocks
+from flask_billing.sandbox.resources import card_data, test_clocks
 from flask_billing.sandbox.router import Call, Endpoint, match
 from flask_billing.sandbox.settings import ACCOUNT_ID, API_VERSION
 from flask_billing.sandbox.wire import decode_form, entries, readable
@@ -174,6 +174,7 @@ def _handled(
     params: Body,
     request_id: str,
 ) -> Answer:
+    params = card_data.minted(account, endpoint.contract, params)
     call = Call(
         endpoint.method, path, read_params(endpoint.contract, params), ids, _expand_of(params)
     )

@@ -78,37 +78,6 @@ def test_deleting_a_customer_cancels_the_subscriptions(
     assert sandbox.events("customer.deleted")[0]["data"]["object"]["email"] == "ada@example.com"
 
 
-def test_a_setup_intent_saves_a_card(client: stripe.StripeClient, shop: Shop) -> None:
-    customer = shop.customer(card=None)
-    intent = client.v1.setup_intents.create(
-        {"customer": customer, "payment_method": "pm_card_visa", "confirm": True}
-    )
-    assert intent.status == "succeeded"
-    assert client.v1.customers.payment_methods.list(customer).data[0].id == intent.payment_method
-    with pytest.raises(stripe.InvalidRequestError) as caught:
-        client.v1.setup_intents.confirm(intent.id)
-    assert caught.value.code == "setup_intent_unexpected_state"
-
-
-def test_a_setup_intent_is_declined_or_challenged(client: stripe.StripeClient, shop: Shop) -> None:
-    customer = shop.customer(card=None)
-    intent = client.v1.setup_intents.create({"customer": customer})
-    with pytest.raises(stripe.CardError):
-        client.v1.setup_intents.confirm(
-            intent.id, {"payment_method": "pm_card_visa_chargeDeclined"}
-        )
-    refused = client.v1.setup_intents.retrieve(intent.id)
-    assert refused.status == "requires_payment_method"
-    assert refused.last_setup_error is not None
-    challenged = client.v1.setup_intents.confirm(
-        intent.id,
-        {"payment_method": "pm_card_authenticationRequiredOnSetup", "return_url": "https://a.b/"},
-    )
-    assert challenged.status == "requires_action"
-    assert challenged.next_action is not None
-    assert challenged.next_action.redirect_to_url is not None
-
-
 def test_metadata_has_limits(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError, match="50 keys"):
         client.v1.customers.create({"metadata": {str(n): "x" for n in range(51)}})

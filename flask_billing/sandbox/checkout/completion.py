@@ -11,7 +11,7 @@ from flask_billing.sandbox.checkout.session import due_now, must_be_open, needs_
 from flask_billing.sandbox.engine import intents, payments, starting
 from flask_billing.sandbox.engine.card_form import Card, check_card
 from flask_billing.sandbox.errors import ApiError, invalid
-from flask_billing.sandbox.resources import customers, fields, payment_methods, setup_intents
+from flask_billing.sandbox.resources import customers, fields, payment_methods, setup_confirmation
 
 
 def submit(account: Account, session: Body, card: Card) -> Literal["complete", "challenge"]:
@@ -230,4 +230,4 @@ def _set_up(account: Account, session: Body, customer: Body | None, method: Body
     if customer:
         intent["customer"] = customer["id"]
     account.save(intent)
-    setup_intents.confirm_with(account, intent, authenticated=True)
+    setup_confirmation.confirm_with(account, intent, authenticated=True)

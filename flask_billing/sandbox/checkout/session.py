@@ -268,4 +268,13 @@ def expire(account: Account, session: Body) -> None:
     session["url"] = None
     account.save(session)
     account.unschedule("checkout.expire", session["id"])
+    _give_up_intent(account, session)
     account.emit("checkout.session.expired", session)
+
+
+def _give_up_intent(account: Account, session: Body) -> None:
+    from flask_billing.sandbox.resources import setup_intents
+
+    intent = account.get("setup_intent", session["setup_intent"])
+    if intent is not None and intent["status"] not in {"succeeded", "canceled"}:
+        setup_intents.give_up(account, intent)

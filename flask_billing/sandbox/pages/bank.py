@@ -13,7 +13,7 @@ from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.pages import checkout as checkout_page
 from flask_billing.sandbox.pages.render import rendered, see_other
-from flask_billing.sandbox.resources import payment_confirmation, setup_intents
+from flask_billing.sandbox.resources import payment_confirmation, setup_confirmation
 
 
 def show_for_session(room: EngineRoom, request: Request, object_id: str) -> Response:
@@ -110,8 +110,8 @@ def _return_url(intent: Body) -> str | None:
 def _resolve(account: Account, intent: Body, *, success: bool) -> None:
     paying = intent["object"] == "payment_intent"
     if not success:
-        failing = payment_confirmation.fail_challenge if paying else setup_intents.fail_challenge
-        failing(account, intent)
+        failed_by = payment_confirmation if paying else setup_confirmation
+        failed_by.fail_challenge(account, intent)
         return
     try:
         if paying:
@@ -119,7 +119,7 @@ def _resolve(account: Account, intent: Body, *, success: bool) -> None:
                 account, intent, authenticated=True, return_url=_return_url(intent)
             )
         else:
-            setup_intents.confirm_with(
+            setup_confirmation.confirm_with(
                 account, intent, authenticated=True, return_url=_return_url(intent)
             )
     except ApiError as error:

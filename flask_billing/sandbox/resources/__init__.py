@@ -11,6 +11,8 @@ _MODULES = (
     "tax_ids",
     "payment_methods",
     "setup_intents",
+    "setup_confirmation",
+    "setup_attempts",
     "payment_intents",
     "payment_confirmation",
     "charges",

@@ -112,8 +112,9 @@ def _prepare_setup(account: Account, session: Body, params: Body) -> None:
         account,
         {
             "customer": params.get("customer"),
-            "metadata": (params.get("setup_intent_data") or {}).get("metadata"),
+            **(params.get("setup_intent_data") or {}),
         },
+        session["id"],
     )
     session["setup_intent"] = intent["id"]
 

@@ -3,18 +3,14 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import collecting, payments
-from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import payment_methods
-from flask_billing.sandbox.router import Call, endpoint
-
-_RETURN_URL = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because "
-    "some of these payment methods might redirect your customer off of your page, you must provide "
-    "a `return_url`. If you don't want to accept redirect-based payment methods, set "
-    "`automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and "
-    "Payment Intents."
+from flask_billing.sandbox.resources.intent_rules import (
+    authentication_failed,
+    check_owner,
+    check_return_url,
+    unexpected_state,
 )
+from flask_billing.sandbox.router import Call, endpoint
 
 
 @endpoint("POST", "/v1/payment_intents/{id}/confirm", "PaymentIntentConfirmParams")
@@ -52,19 +48,25 @@ def confirm_with(
     """
     if intent["status"] == "succeeded":
         raise unexpected_state(
+            account,
+            intent,
             "You cannot confirm this PaymentIntent because it has already succeeded after being "
-            "previously confirmed."
+            "previously confirmed.",
         )
     if intent["status"] in {"canceled", "processing", "requires_capture"}:
         raise unexpected_state(
-            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}."
+            account,
+            intent,
+            f"You cannot confirm this PaymentIntent because it has a status of {intent['status']}.",
         )
     method = account.get("payment_method", intent["payment_method"])
     if method is None:
         raise unexpected_state(
+            account,
+            intent,
             "You cannot confirm this PaymentIntent because it's missing a payment method. You "
             "can either update the PaymentIntent with a payment method and then confirm it again, "
-            "or confirm it again directly with a payment method or ConfirmationToken."
+            "or confirm it again directly with a payment method or ConfirmationToken.",
         )
     invoice = account.get("invoice", intent["_"].get("invoice"))
     if invoice is not None:
@@ -97,48 +99,12 @@ def _keep_method(account: Account, intent: Body, method: Body) -> None:
 
 def fail_challenge(account: Account, intent: Body) -> None:
     """The person failed the bank's challenge."""
+    method = account.get("payment_method", intent["payment_method"])
     intent.update(
         status="requires_payment_method",
         payment_method=None,
         next_action=None,
-        last_payment_error={
-            "code": "payment_intent_authentication_failure",
-            "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
-            "message": "We are unable to authenticate your payment method. Please choose a "
-            "different payment method and try again.",
-            "type": "invalid_request_error",
-        },
+        last_payment_error=authentication_failed(intent, method and account.show(method)),
     )
     account.save(intent)
     account.emit("payment_intent.payment_failed", intent)
-
-
-def check_owner(intent: Body, method: Body) -> None:
-    """A payment method that belongs to a customer pays for that customer only."""
-    owner = method["customer"]
-    if owner is None or owner == intent["customer"]:
-        return
-    if intent["customer"] is None:
-        raise invalid(
-            "The provided PaymentMethod is attached to a customer. Please include the customer "
-            "in the `customer` parameter on the PaymentIntent.",
-            "payment_method",
-        )
-    raise invalid(
-        f"The payment method you supplied ({method['id']}) is attached to another customer than "
-        f"{intent['customer']}.",
-        "payment_method",
-    )
-
-
-def check_return_url(intent: Body, params: Body) -> None:
-    """Redirects need somewhere to come back to; Stripe.js brings that along itself."""
-    automatic = intent["automatic_payment_methods"]
-    redirects = automatic and automatic["enabled"] and automatic["allow_redirects"] == "always"
-    if redirects and not params.get("return_url") and not params.get("client_secret"):
-        raise invalid(_RETURN_URL)
-
-
-def unexpected_state(message: str) -> ApiError:
-    """The refusal of a step that the intent's status does not allow."""
-    return invalid(message, code="payment_intentunexpected_state_state")

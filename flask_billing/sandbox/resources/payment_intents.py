@@ -5,7 +5,7 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import holds, intents, minimum
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.lists import page
-from flask_billing.sandbox.resources import fields, payment_methods
+from flask_billing.sandbox.resources import fields, intent_rules, payment_methods
 from flask_billing.sandbox.resources import payment_confirmation as confirmation
 from flask_billing.sandbox.router import Call, endpoint
 
@@ -48,7 +48,7 @@ def create(account: Account, call: Call) -> Body:
         intent["automatic_payment_methods"].update(params["automatic_payment_methods"])
     account.emit("payment_intent.created", intent)
     if params.get("confirm"):
-        confirmation.check_return_url(intent, params)
+        intent_rules.check_return_url(intent, params)
         confirmation.confirm_with(
             account,
             intent,
@@ -70,7 +70,7 @@ def _change(account: Account, intent: Body, params: Body) -> None:
         intent["shipping"] = fields.shipping(params["shipping"])
     if params.get("payment_method"):
         method = payment_methods.usable(account, params["payment_method"], "payment_method")
-        confirmation.check_owner(intent, method)
+        intent_rules.check_owner(intent, method)
         intent.update(payment_method=method["id"], status="requires_confirmation")
     fields.merge_metadata(intent, params)
     account.save(intent)
@@ -91,7 +91,7 @@ def update(account: Account, call: Call) -> Body:
     """Change a payment intent before it is paid."""
     intent, params = _require(account, call.id), call.params
     if "amount" in params or "currency" in params or "customer" in params:
-        _check_changeable(intent)
+        _check_changeable(account, intent)
         currency = (params.get("currency") or intent["currency"]).lower()
         amount: int = intent["amount"] if params.get("amount") is None else params["amount"]
         _check_amount(account, amount, currency)
@@ -103,7 +103,7 @@ def update(account: Account, call: Call) -> Body:
     return intent
 
 
-def _check_changeable(intent: Body) -> None:
+def _check_changeable(account: Account, intent: Body) -> None:
     if intent["_"]["invoice"]:
         raise invalid(
             "This PaymentIntent collects an invoice; its amount and customer follow the invoice."
@@ -113,11 +113,13 @@ def _check_changeable(intent: Body) -> None:
         "requires_confirmation",
         "requires_action",
     }:
-        raise confirmation.unexpected_state(
+        raise intent_rules.unexpected_state(
+            account,
+            intent,
             "This PaymentIntent's amount could not be updated because it has a status of "
             f"{intent['status']}. You may only update the amount of a PaymentIntent with one of "
             "the following statuses: requires_payment_method, requires_confirmation, "
-            "requires_action."
+            "requires_action.",
         )
 
 
@@ -139,11 +141,13 @@ def cancel(account: Account, call: Call) -> Body:
             "You cannot cancel a PaymentIntent that belongs to an invoice; void the invoice."
         )
     if intent["status"] in {"succeeded", "canceled", "processing"}:
-        raise confirmation.unexpected_state(
+        raise intent_rules.unexpected_state(
+            account,
+            intent,
             f"You cannot cancel this PaymentIntent because it has a status of {intent['status']}. "
             "Only a PaymentIntent with one of the following statuses may be canceled: "
             "requires_payment_method, requires_capture, requires_confirmation, requires_action, "
-            "processing."
+            "processing.",
         )
     if intent["status"] == "requires_capture":
         holds.release(account, intent)

@@ -170,7 +170,11 @@ def attach_to(account: Account, method: Body, customer_id: str) -> None:
 @endpoint("POST", "/v1/payment_methods", "PaymentMethodCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Create a card from a test number or token."""
-    params = call.params
+    return new(account, call.params)
+
+
+def new(account: Account, params: Body) -> Body:
+    """A card from the parameters of ``POST /v1/payment_methods``."""
     if "payment_method" in params or "customer" in params:
         raise not_built("cards shared with connected accounts", "payment_method")
     kind = params.get("type")

@@ -1,38 +1,60 @@
 """Setup intents: saving a card for later without charging it."""
 
-from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine.payments import card_error, card_of
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.errors import invalid, not_built
 from flask_billing.sandbox.ids import new_id, random_text
 from flask_billing.sandbox.lists import page
-from flask_billing.sandbox.resources import fields, payment_methods
+from flask_billing.sandbox.resources import fields, intent_rules, setup_confirmation
 from flask_billing.sandbox.router import Call, endpoint
 from flask_billing.sandbox.settings import PAYMENT_METHOD_CONFIGURATION_ID
+
+_NOT_BUILT = (
+    "attach_to_self",
+    "confirmation_token",
+    "customer_account",
+    "flow_directions",
+    "on_behalf_of",
+    "payment_method_data",
+    "single_use",
+)
 
 
 @endpoint("POST", "/v1/setup_intents", "SetupIntentCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Create a setup intent, and confirm it if asked."""
     params = call.params
-    if params.get("customer"):
-        account.require("customer", params["customer"], param="customer")
-    intent = new_setup_intent(account, params)
+    _check(account, params)
+    if params.get("return_url") and not params.get("confirm"):
+        raise invalid("`return_url` may only be given together with `confirm`.", "return_url")
+    created = account.mark()
+    intent = _new(account, params)
     if params.get("payment_method"):
-        method = payment_methods.usable(account, params["payment_method"], "payment_method")
-        intent["payment_method"] = method["id"]
-        intent["status"] = "requires_confirmation"
-    if params.get("confirm"):
-        confirm_with(account, intent, return_url=params.get("return_url"))
+        setup_confirmation.take_method(account, intent, params["payment_method"])
+    if not params.get("confirm"):
+        account.emit("setup_intent.created", intent)
+        return intent
+
+    intent_rules.check_return_url(intent, params)
+    try:
+        setup_confirmation.confirm_with(account, intent, return_url=params.get("return_url"))
+    finally:
+        account.emit("setup_intent.created", intent, at=created)
     return intent
 
 
-def new_setup_intent(account: Account, params: Body) -> Body:
+def new_setup_intent(account: Account, params: Body, checkout_session: str | None = None) -> Body:
     """A setup intent that waits for a payment method."""
+    intent = _new(account, params)
+    intent["_"]["checkout_session"] = checkout_session
+    account.emit("setup_intent.created", intent)
+    return intent
+
+
+def _new(account: Account, params: Body) -> Body:
     object_id = new_id("seti")
     automatic = params.get("automatic_payment_methods") or {"enabled": True}
-    intent = account.add(
+    return account.add(
         {
             "id": object_id,
             "object": "setup_intent",
@@ -47,7 +69,7 @@ def new_setup_intent(account: Account, params: Body) -> Body:
             "customer": params.get("customer"),
             "customer_account": None,
             "description": params.get("description"),
-            "excluded_payment_method_types": None,
+            "excluded_payment_method_types": params.get("excluded_payment_method_types"),
             "flow_directions": None,
             "last_setup_error": None,
             "latest_attempt": None,
@@ -66,97 +88,48 @@ def new_setup_intent(account: Account, params: Body) -> Body:
                     "mandate_options": None,
                     "network": None,
                     "request_three_d_secure": "automatic",
+                    **_card_options(params),
                 }
             },
-            "payment_method_types": list(account.settings.payment_method_types),
+            "payment_method_types": _types(account, params),
             "single_use_mandate": None,
             "status": "requires_payment_method",
             "usage": params.get("usage", "off_session"),
+            "_": {},
         }
     )
-    account.emit("setup_intent.created", intent)
-    return intent
 
 
-def confirm_with(
-    account: Account, intent: Body, *, authenticated: bool = False, return_url: str | None = None
-) -> None:
-    """Set the card up: attached on success, 402 on a decline, a challenge for 3-D Secure."""
-    if intent["status"] in {"succeeded", "canceled"}:
+def _check(account: Account, params: Body) -> None:
+    for name in _NOT_BUILT:
+        if name in params:
+            raise not_built(f"`{name}` of setup intents", name)
+    if params.get("customer"):
+        account.require("customer", params["customer"], param="customer")
+    fields.not_longer(params, "description", 1_000)
+
+
+def _card_options(params: Body) -> Body:
+    asked = (params.get("payment_method_options") or {}).get("card") or {}
+    return {name: asked[name] for name in ("network", "request_three_d_secure") if name in asked}
+
+
+def _types(account: Account, params: Body) -> list[str]:
+    """The account's types of payment methods, filtered by what is allowed and excluded."""
+    allowed = params.get("allowed_payment_method_types")
+    excluded = params.get("excluded_payment_method_types") or ()
+    types = [
+        kind
+        for kind in account.settings.payment_method_types
+        if (not allowed or kind in allowed) and kind not in excluded
+    ]
+    if not types:
         raise invalid(
-            "You cannot confirm this SetupIntent because it has already succeeded."
-            if intent["status"] == "succeeded"
-            else "You cannot confirm this SetupIntent because it has been canceled.",
-            code="setup_intent_unexpected_state",
+            "No payment method types are left: none of the allowed ones is enabled for this "
+            "account.",
+            "allowed_payment_method_types",
         )
-    method = account.get("payment_method", intent["payment_method"])
-    if method is None:
-        raise invalid(
-            "You cannot confirm this SetupIntent because it's missing a payment method.",
-            code="setup_intent_unexpected_state",
-        )
-    card = card_of(method)
-    challenged = card.behaviour in {
-        "always_challenge",
-        "challenge_unless_set_up",
-        "challenge_on_session",
-        "challenge_then_decline",
-    }
-    if card.fails_setup:
-        raise _failed(account, intent, method, card.decline or cards.GENERIC)
-    if challenged and not authenticated:
-        intent["status"] = "requires_action"
-        intent["next_action"] = {
-            "type": "redirect_to_url",
-            "redirect_to_url": {
-                "return_url": return_url,
-                "url": f"{account.public_url}/3ds/{intent['id']}"
-                f"?client_secret={intent['client_secret']}",
-            },
-        }
-        intent["_"] = {"return_url": return_url}
-        account.save(intent)
-        account.emit("setup_intent.requires_action", intent)
-        return
-    if challenged:
-        method["_"]["set_up"] = True
-        account.save(method)
-    if intent["customer"]:
-        payment_methods.attach_to(account, method, intent["customer"])
-    intent.update(status="succeeded", next_action=None, last_setup_error=None)
-    account.save(intent)
-    account.emit("setup_intent.succeeded", intent)
-
-
-def _failed(account: Account, intent: Body, method: Body, decline: cards.Decline) -> ApiError:
-    error = {**decline.error(), "message": decline.message, "type": "card_error"}
-    error["payment_method"] = account.show(method)
-    intent.update(
-        status="requires_payment_method",
-        payment_method=None,
-        next_action=None,
-        last_setup_error=error,
-    )
-    account.save(intent)
-    account.emit("setup_intent.setup_failed", intent)
-    return card_error(decline, keep=True, more={"setup_intent": account.show(intent)})
-
-
-def fail_challenge(account: Account, intent: Body) -> None:
-    """The person failed the bank's challenge."""
-    intent.update(
-        status="requires_payment_method",
-        payment_method=None,
-        next_action=None,
-        last_setup_error={
-            "code": "setup_intent_authentication_failure",
-            "message": "We are unable to authenticate your payment method. Please choose a "
-            "different payment method and try again.",
-            "type": "invalid_request_error",
-        },
-    )
-    account.save(intent)
-    account.emit("setup_intent.setup_failed", intent)
+    return types
 
 
 @endpoint("GET", "/v1/setup_intents/{id}", "SetupIntentRetrieveParams")
@@ -171,45 +144,36 @@ def _require(account: Account, object_id: str) -> Body:
 
 @endpoint("POST", "/v1/setup_intents/{id}", "SetupIntentUpdateParams")
 def update(account: Account, call: Call) -> Body:
-    """Change a setup intent before it is confirmed."""
-    intent = _require(account, call.id)
-    fields.assign(intent, call.params, ("customer", "description"))
-    fields.merge_metadata(intent, call.params)
-    if call.params.get("payment_method"):
-        method = payment_methods.usable(account, call.params["payment_method"], "payment_method")
-        intent.update(payment_method=method["id"], status="requires_confirmation")
+    """Change a setup intent; once it ended, only its description and metadata."""
+    intent, params = _require(account, call.id), call.params
+    _check(account, params)
+    if params.keys() - {"description", "metadata", "expand"}:
+        setup_confirmation.check_not_ended(account, intent, "update")
+    fields.assign(intent, params, ("customer", "description"))
+    fields.merge_metadata(intent, params)
+    intent["payment_method_options"]["card"].update(_card_options(params))
+    if {"allowed_payment_method_types", "excluded_payment_method_types"} & params.keys():
+        intent["payment_method_types"] = _types(account, params)
+    if params.get("payment_method"):
+        setup_confirmation.take_method(account, intent, params["payment_method"])
     return account.save(intent)
-
-
-@endpoint("POST", "/v1/setup_intents/{id}/confirm", "SetupIntentConfirmParams")
-def confirm(account: Account, call: Call) -> Body:
-    """Confirm with a payment method."""
-    intent = _require(account, call.id)
-    if call.params.get("payment_method") and intent["status"] != "succeeded":
-        method = payment_methods.usable(account, call.params["payment_method"], "payment_method")
-        intent["payment_method"] = method["id"]
-        account.save(intent)
-    confirm_with(account, intent, return_url=call.params.get("return_url"))
-    return intent
 
 
 @endpoint("POST", "/v1/setup_intents/{id}/cancel", "SetupIntentCancelParams")
 def cancel(account: Account, call: Call) -> Body:
     """Give a setup intent up."""
     intent = _require(account, call.id)
-    if intent["status"] in {"succeeded", "canceled"}:
-        raise invalid(
-            f"You cannot cancel this SetupIntent because it has a status of {intent['status']}.",
-            code="setup_intent_unexpected_state",
-        )
-    intent.update(
-        status="canceled",
-        cancellation_reason=call.params.get("cancellation_reason"),
-        next_action=None,
-    )
+    setup_confirmation.refuse_in_checkout(account, intent, "cancel")
+    setup_confirmation.check_not_ended(account, intent, "cancel")
+    give_up(account, intent, call.params.get("cancellation_reason"))
+    return intent
+
+
+def give_up(account: Account, intent: Body, reason: str | None = None) -> None:
+    """Cancel a setup intent that nobody will confirm."""
+    intent.update(status="canceled", cancellation_reason=reason, next_action=None)
     account.save(intent)
     account.emit("setup_intent.canceled", intent)
-    return intent
 
 
 @endpoint("GET", "/v1/setup_intents", "SetupIntentListParams")
