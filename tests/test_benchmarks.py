@@ -36,6 +36,13 @@ def test_signatures_are_measured_beside_the_standard_library() -> None:
     assert "hmac" in finished.stdout
 
 
+def test_a_year_on_the_sandbox_is_measured() -> None:
+    finished = run("sandbox.py", "--subscribers", "3", "--file")
+
+    assert finished.returncode in (0, 1), finished.stderr
+    assert "37 invoices, 36 paid" in finished.stdout
+
+
 def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a benchmark as a developer does."""
     return subprocess.run(

@@ -1,13 +1,12 @@
 """The account one request works on: its objects, its time and the events it causes."""
 
-import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from flask_billing.sandbox import outgoing, present
-from flask_billing.sandbox.body import Body, dumps, previous_attributes
+from flask_billing.sandbox.body import Body, dumps, loads, previous_attributes
 from flask_billing.sandbox.errors import missing_object, missing_param
 from flask_billing.sandbox.outgoing import Cause, Emitted
 from flask_billing.sandbox.settings import Settings
@@ -60,7 +59,7 @@ class Account:
             ).fetchone()
             if row is None:
                 return None
-            body = self._objects[object_id] = json.loads(row[0])
+            body = self._objects[object_id] = loads(row[0])
         if body["object"] != kind or body.get("deleted"):
             return None
         self.follow(body)
@@ -87,7 +86,7 @@ class Account:
             ).fetchone()
             if row is None:
                 return None
-            self._objects[object_id] = json.loads(row[0])
+            self._objects[object_id] = loads(row[0])
         return self._objects[object_id]
 
     def add(self, body: Body) -> Body:
@@ -148,7 +147,7 @@ class Account:
         for object_id, text in rows:
             body = self._objects.get(object_id)
             if body is None:
-                body = self._objects[object_id] = json.loads(text)
+                body = self._objects[object_id] = loads(text)
             if not body.get("deleted"):
                 found.append(body)
         return found
@@ -250,7 +249,7 @@ class Account:
         shown = self.show(body)
         after = dumps(shown)
         if after != before:
-            self._emit_text(event, after, previous_attributes(json.loads(before), shown), at)
+            self._emit_text(event, after, previous_attributes(loads(before), shown), at)
 
     @contextmanager
     def automatic(self) -> Iterator[None]:
@@ -265,9 +264,8 @@ class Account:
 
     def schedule(self, at: int, task: str, object_id: str) -> None:
         """Let ``task`` run on an object at a simulated time, instead of an earlier appointment."""
-        self.connection.execute("DELETE FROM due WHERE task = ? AND object = ?", (task, object_id))
         self.connection.execute(
-            "INSERT INTO due (at, task, object, clock) VALUES (?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO due (at, task, object, clock) VALUES (?, ?, ?, ?)",
             (at, task, object_id, self.clock),
         )
 

@@ -49,22 +49,26 @@ def queue(account: Account, events: list[Emitted]) -> int:
         for endpoint in account.find("webhook_endpoint")
         if endpoint["status"] == "enabled"
     ]
-    queued = 0
+    rows, queued = [], 0
     for event in events:
         receivers = [
             object_id for endpoint, object_id in endpoints if receives(endpoint, event.type)
         ]
         event_id = new_id("evt")
-        account.connection.execute(
-            "INSERT INTO objects (id, kind, created, parent, body) VALUES (?, 'event', ?, ?, ?)",
-            (event_id, event.created, event.type, _written(event, event_id, len(receivers))),
+        rows.append(
+            (event_id, event.created, event.type, _written(event, event_id, len(receivers)))
         )
         queued += wait(account, event_id, event.type, receivers)
+    account.connection.executemany(
+        "INSERT INTO objects (id, kind, created, parent, body) VALUES (?, 'event', ?, ?, ?)", rows
+    )
     return queued
 
 
 def wait(account: Account, event_id: str, event_type: str, receivers: list[str]) -> int:
     """Let an event wait for endpoints."""
+    if not receivers:
+        return 0
     account.connection.executemany(
         "INSERT INTO deliveries (event, type, endpoint, state) VALUES (?, ?, ?, 'pending')",
         [(event_id, event_type, endpoint) for endpoint in receivers],

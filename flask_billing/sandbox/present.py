@@ -40,7 +40,8 @@ def presents(kind: str) -> Callable[[Presenter], Presenter]:
 
 def shown(account: Account, body: Body) -> Body:
     """A shallow copy of the object as the API shows it, without the private ``_`` notes."""
-    visible = {name: value for name, value in body.items() if name != "_"}
+    visible = body.copy()
+    visible.pop("_", None)
     presenter = _PRESENTERS.get(body["object"])
     return presenter(account, visible) if presenter else visible
 
