@@ -52,7 +52,11 @@ def test_a_publishable_key_confirms_the_intent_whose_secret_it_has(
     assert error_of(http.get(path, headers=key))["param"] == "client_secret"
     wrong = http.get(f"{path}?client_secret=seti_x_secret_x", headers=key)
     assert (wrong.status_code, error_of(wrong)["param"]) == (400, "client_secret")
-    data = {"client_secret": intent.client_secret, "payment_method": "pm_card_visa"}
+    data = {
+        "client_secret": intent.client_secret,
+        "payment_method": "pm_card_visa",
+        "use_stripe_sdk": "true",
+    }
     answer = http.post(f"{path}/confirm", data=data, headers=key)
     assert answer.get_json()["status"] == "succeeded"
 
