@@ -123,6 +123,15 @@ INFERRED = (
         "recorded: null in the answer that creates the charge, and two seconds later",
     ),
     Inference(
+        "A credit note over an amount has one custom line; invoice.updated and what it gives back "
+        "come before credit_note.created. The words of its refusals are ours.",
+        "docs: credit notes; one recording, without events",
+    ),
+    Inference(
+        "A credit note that leaves nothing to pay closes its invoice like a payment elsewhere.",
+        "docs: the invoice becomes paid",
+    ),
+    Inference(
         "A deleted draft lets go of the pending items it had taken; items made for it go with it.",
         "docs: deleting a draft; not said for items",
     ),

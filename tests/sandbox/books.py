@@ -28,6 +28,7 @@ def unbalanced(client: stripe.StripeClient) -> list[str]:
         found += _of(invoice, _adds_up(invoice, client))
         found += _of(invoice, _is_settled(invoice))
         found += _of(invoice, _is_paid_for(invoice, books))
+        found += _of(invoice, _is_credited(invoice, books))
     for intent in books.intents:
         found += _of(intent, _received(intent, books))
     for customer in books.customers:
@@ -43,6 +44,7 @@ class _Books:
         self.customers = _all(client.v1.customers.list({"limit": 100}))
         self.invoices = _all(client.v1.invoices.list({"limit": 100}))
         self.payments = _all(client.v1.invoice_payments.list({"limit": 100}))
+        self.credit_notes = _all(client.v1.credit_notes.list({"limit": 100}))
         self.intents = _all(client.v1.payment_intents.list({"limit": 100}))
         self.refunds = _all(client.v1.refunds.list({"limit": 100}))
         self.charges = _all(client.v1.charges.list({"limit": 100}))
@@ -157,6 +159,26 @@ def _is_paid_for(invoice: Body, books: _Books) -> c.Iterator[str]:
         intent = intents[one["payment"]["payment_intent"]]
         if intent["amount_received"] < one["amount_paid"]:
             yield f"{intent['id']} received {intent['amount_received']} of {one['amount_paid']}"
+
+
+def _is_credited(invoice: Body, books: _Books) -> c.Iterator[str]:
+    """Its credit notes are what it says was credited, and never more than it was over."""
+    notes = [one for one in books.credit_notes if one["invoice"] == invoice["id"]]
+    issued = [one for one in notes if one["status"] == "issued"]
+    for when in ("pre_payment", "post_payment"):
+        credited = sum(one[f"{when}_amount"] for one in issued)
+        if invoice[f"{when}_credit_notes_amount"] != credited:
+            yield f"{when}_credit_notes_amount is not {credited}"
+    if sum(one["total"] for one in issued) > max(invoice["total"], 0):
+        yield f"over {invoice['total']} is credited with more"
+    for note in notes:
+        if note["total"] != note["pre_payment_amount"] + note["post_payment_amount"]:
+            yield f"{note['id']} over {note['total']} is not what it credits"
+        on_top = sum(
+            tax["amount"] for tax in note["total_taxes"] if tax["tax_behavior"] == "exclusive"
+        )
+        if note["total"] != note["subtotal"] - note["discount_amount"] + on_top:
+            yield f"{note['id']} over {note['total']} is not its lines, discounts and tax"
 
 
 def _received(intent: Body, books: _Books) -> c.Iterator[str]:

@@ -131,6 +131,18 @@ def payments_of(account: Account, invoice_id: str) -> list[Body]:
     return account.find("invoice_payment", parent=invoice_id, newest_first=True)
 
 
+def ask_for(account: Account, invoice: Body, amount: int) -> None:
+    """Let what collects an open invoice ask for another amount."""
+    for payment in payments_of(account, invoice["id"]):
+        if payment["status"] == "open":
+            payment["amount_requested"] = amount
+            account.save(payment)
+    intent = intent_of(account, invoice)
+    if intent and intent["status"] not in {"succeeded", "canceled"}:
+        intent["amount"] = amount
+        account.save(intent)
+
+
 def cancel_for(account: Account, invoice: Body, reason: str = "void_invoice") -> None:
     """Cancel what would still collect an invoice that is closed."""
     for payment in payments_of(account, invoice["id"]):

@@ -1,5 +1,6 @@
 """Tax by fixed rates: exclusive on top of an amount, inclusive as a part of it."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from fractions import Fraction
 
@@ -33,14 +34,13 @@ def shown(account: Account, rates: list[str]) -> list[Body]:
 def apply(account: Account, invoice: Body, customer: Body) -> None:
     """Write each line's tax, on what discounts left of it, and the invoice's sums."""
     reason = _EXEMPT.get(customer["tax_exempt"])
-    sums: dict[str, Body] = {}
     for line in invoice["lines"]["data"]:
         rates = _rates_of(account, invoice, line)
         off = sum(entry["amount"] for entry in line["discount_amounts"])
         line["taxes"] = on_amount(rates, line["amount"] - off, exempt=reason)
-        for tax in line["taxes"]:
-            _add(sums, tax)
-    invoice["total_taxes"] = list(sums.values())
+    invoice["total_taxes"] = summed(
+        tax for line in invoice["lines"]["data"] for tax in line["taxes"]
+    )
 
 
 def on_amount(rates: list[Body], amount: int, *, exempt: str | None = None) -> list[Body]:
@@ -87,12 +87,16 @@ def _tax(rate: Body, net: Fraction, exempt: str | None) -> int:
     return 0 if exempt else tax_rounded(net * _share(rate))
 
 
-def _add(sums: dict[str, Body], tax: Body) -> None:
-    key = tax["tax_rate_details"]["tax_rate"]
-    if key not in sums:
-        sums[key] = {**tax, "amount": 0, "taxable_amount": 0}
-    sums[key]["amount"] += tax["amount"]
-    sums[key]["taxable_amount"] += tax["taxable_amount"]
+def summed(taxes: Iterable[Body]) -> list[Body]:
+    """The taxes of many lines, added up by their rates."""
+    sums: dict[str, Body] = {}
+    for tax in taxes:
+        key = tax["tax_rate_details"]["tax_rate"]
+        if key not in sums:
+            sums[key] = {**tax, "amount": 0, "taxable_amount": 0}
+        sums[key]["amount"] += tax["amount"]
+        sums[key]["taxable_amount"] += tax["taxable_amount"]
+    return list(sums.values())
 
 
 def _rates_of(account: Account, invoice: Body, line: Body) -> list[Body]:

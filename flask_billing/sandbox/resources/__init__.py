@@ -23,6 +23,7 @@ _MODULES = (
     "subscription_schedules",
     "invoices",
     "invoice_actions",
+    "credit_notes",
     "invoice_payments",
     "invoice_items",
     "events",
