@@ -9,6 +9,7 @@ from pathlib import Path
 
 from .cassettes import Body, read_cassettes
 from .differences import Difference
+from .event_order import compare_order, lists_of_events
 from .explained import Rule, read_rules, read_translations
 from .known import Known
 from .replay import play
@@ -73,15 +74,19 @@ def replay_folder(folder: Path) -> Report:
 def compare_bodies(folder: Path, report: Report) -> None:
     """Hold the bodies without requests in a folder against all that the sandbox made."""
     recorded = recorded_bodies(folder)
+    version = version_of(recorded)
+    answers, events = tell_stories()
     theirs = shapes_of(body for _, body in recorded)
-    ours = shapes_of([*report.bodies, *tell_stories()])
-    compared = compare_shapes(folder, theirs, ours, version_of(recorded))
+    ours = shapes_of([*report.bodies, *answers, *events])
+    shapes = compare_shapes(folder, theirs, ours, version)
+    pairs, disorder = compare_order(lists_of_events(recorded), [events], folder.name, version)
     before = len(report.explained), len(report.unexplained)
-    report.sort(compared.found, read_rules())
+    report.sort([*shapes.found, *disorder], read_rules())
     explained = len(report.explained) - before[0]
     unexplained = len(report.unexplained) - before[1]
-    equal = compared.fields - explained - unexplained
+    fields = shapes.fields + pairs
     report.shapes = (
-        f"{len(theirs)} kinds of objects and events, {compared.fields} fields compared: "
-        f"{equal} equal, {explained} explained, {unexplained} unexplained"
+        f"{len(recorded)} bodies, {len(theirs)} kinds of objects and events, {fields} fields and "
+        f"orders compared: {fields - explained - unexplained} equal, {explained} explained, "
+        f"{unexplained} unexplained"
     )

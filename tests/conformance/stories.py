@@ -42,20 +42,24 @@ class Story:
         )
         return customer
 
-    def invoice(self, customer: str, *, include: bool = False, **params: object) -> str:
-        """A draft with one line: put in later, or taken up when the draft was made."""
+    def invoice(
+        self, customer: str, *, include: bool = False, items: int = 1, **params: object
+    ) -> str:
+        """A draft with lines: put in later, or taken up when the draft was made."""
         item = {"customer": customer, "amount": 48_000, "currency": "usd"}
         if include:
-            self.post("/v1/invoiceitems", **item)
             params["pending_invoice_items_behavior"] = "include"
+            for _ in range(items):
+                self.post("/v1/invoiceitems", **item)
         invoice = str(self.post("/v1/invoices", customer=customer, **params)["id"])
         if not include:
-            self.post("/v1/invoiceitems", invoice=invoice, **item)
+            for _ in range(items):
+                self.post("/v1/invoiceitems", invoice=invoice, **item)
         return invoice
 
 
-def tell_stories() -> list[Body]:
-    """What the sandbox answered, and its events."""
+def tell_stories() -> tuple[list[Body], list[Body]]:
+    """What the sandbox answered, and its events, the oldest first."""
     with Sandbox(now=NOW) as sandbox:
         story = Story(sandbox)
         _invoices(story)
@@ -63,12 +67,16 @@ def tell_stories() -> list[Body]:
         _portal(story)
         sandbox.clock.advance(hours=2)
         story.get("/v1/events", limit=100)
-        return story.bodies + sandbox.events()
+        return story.bodies, sandbox.events()
 
 
 def _invoices(story: Story) -> None:
     customer = story.customer()
+    story.invoice(str(story.post("/v1/customers", email="new@example.com")["id"]))
     for include in (True, False):
+        paid = story.invoice(customer, include=include, items=2)
+        story.post(f"/v1/invoices/{paid}/finalize")
+        story.post(f"/v1/invoices/{paid}/pay")
         for ending in ("pay", "finalize", "void", "mark_uncollectible"):
             invoice = story.invoice(customer, include=include, auto_advance=ending == "pay")
             if ending != "pay":
