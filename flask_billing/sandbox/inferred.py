@@ -281,4 +281,31 @@ INFERRED = (
         "An appointed end bills the usage of the last period and the items that wait.",
         "reference of cancel: prorations are collected at the end of the period",
     ),
+    Inference(
+        "Discounts that come, go or end emit customer.discount.created and .deleted.",
+        "stripe-facts, section 2; no recording",
+    ),
+    Inference(
+        "An end in the middle of a period credits the rest when it comes, unless "
+        "proration_behavior=none was sent with it.",
+        "reference of cancel_at",
+    ),
+    Inference(
+        "A trial given in the middle of a period credits what remains of it.",
+        "reference of proration_behavior: starting a trial",
+    ),
+    Inference(
+        "While collection is paused, the invoice of a change goes the way of a renewal's.",
+        "docs: pause payment collection",
+    ),
+    Inference(
+        "Voiding the first invoice of an incomplete subscription ends it as incomplete_expired; "
+        "voiding the invoice of a pending update ends that.",
+        "docs: subscription statuses; pending updates",
+    ),
+    Inference(
+        "A change that was refused under allow_incomplete is past due and tried again like a "
+        "renewal.",
+        "docs: payment_behavior",
+    ),
 )

@@ -3,7 +3,34 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import discounts, taxes
+from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import fields, payment_methods
+
+#: Parameters of create and update that the sandbox does not build.
+_NOT_BUILT = (
+    "application_fee_percent",
+    "backdate_start_date",
+    "billing_cycle_anchor_config",
+    "billing_schedules",
+    "billing_thresholds",
+    "default_source",
+    "on_behalf_of",
+    "pending_invoice_item_interval",
+    "transfer_data",
+    "trial_from_plan",
+)
+
+
+def check(params: Body) -> None:
+    """Refuse what would be silently forgotten."""
+    for name in _NOT_BUILT:
+        if params.get(name):
+            raise ApiError(404, f"The sandbox does not know `{name}` of subscriptions.", param=name)
+    if params.get("collection_method") == "charge_automatically" and params.get("days_until_due"):
+        raise invalid(
+            "You can only set `days_until_due` when `collection_method` is `send_invoice`.",
+            "days_until_due",
+        )
 
 
 def assign(account: Account, subscription: Body, params: Body) -> None:
@@ -22,13 +49,17 @@ def assign(account: Account, subscription: Body, params: Body) -> None:
             )
         subscription["default_payment_method"] = object_id or None
     if "discounts" in params:
+        before = subscription["discounts"]
         subscription["discounts"] = discounts.redeem(
             account,
             params["discounts"] or [],
             customer=subscription["customer"],
             subscription=subscription["id"],
-            keep=subscription["discounts"],
+            keep=before,
         )
+        discounts.announce(account, before, subscription["discounts"])
+    if params.get("automatic_tax"):
+        subscription["automatic_tax"]["enabled"] = params["automatic_tax"]["enabled"]
     if "pause_collection" in params:
         _pause_collection(account, subscription, params["pause_collection"])
     for name in ("payment_settings", "trial_settings"):

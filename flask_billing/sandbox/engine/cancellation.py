@@ -14,7 +14,7 @@ def schedule(account: Account, subscription: Body, params: Body) -> None:
     if flag:
         subscription["cancel_at_period_end"] = True
         _appoint(account, subscription, min(ends))
-    elif flag is False and subscription["cancel_at"] is not None:
+    elif flag is False and subscription["cancel_at_period_end"]:
         _take_back(subscription)
     if "cancel_at" in params:
         moment = params["cancel_at"]
@@ -26,6 +26,7 @@ def schedule(account: Account, subscription: Body, params: Body) -> None:
             if at <= account.now:
                 raise invalid("`cancel_at` must be in the future.", "cancel_at")
             subscription["cancel_at_period_end"] = False
+            subscription["_"]["prorates_end"] = params.get("proration_behavior") != "none"
             _appoint(account, subscription, at)
     details = params.get("cancellation_details") or {}
     for name in ("comment", "feedback"):

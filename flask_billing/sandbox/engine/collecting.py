@@ -61,6 +61,20 @@ def after_payment(account: Account, invoice: Body, method: Body | None = None) -
             subscription["status"] = "active"
 
 
+def after_closing(account: Account, invoice: Body) -> None:
+    """The invoice was voided or given up: nothing is owed for it any more."""
+    subscription = invoices.subscription_of(account, invoice)
+    if subscription is None or subscription["latest_invoice"] != invoice["id"]:
+        return
+    if pending_updates.waits_for(subscription, invoice):
+        pending_updates.expire(account, subscription)
+    elif subscription["status"] == "past_due":
+        with account.changing(subscription, "customer.subscription.updated"):
+            subscription["status"] = "active"
+    elif subscription["status"] == "incomplete" and invoice["status"] == "void":
+        ending.expire_incomplete(account, subscription)
+
+
 def save_method(account: Account, subscription: Body, method: Body | None) -> None:
     """Keep the paying card on the subscription if its payment settings ask for that."""
     settings = subscription["payment_settings"]
@@ -77,11 +91,7 @@ def _after_failure(
         return
     if pending_updates.waits_for(subscription, invoice) or subscription["status"] == "paused":
         return
-    invoice["_"]["hard"] = outcome.hard or (
-        outcome.result == "challenge" and CHALLENGE_IS_HARD_DECLINE
-    )
-    method = payments.payer_method(account, invoice["customer"], subscription, invoice)
-    invoice["_"]["failed_method"] = method["id"] if method else None
+    note_failure(account, invoice, subscription, outcome)
     if planned:
         _schedule_retry(account, invoice)
     if subscription["status"] == "active" and invoice["status"] == "open":
@@ -91,11 +101,27 @@ def _after_failure(
         end_dunning(account, subscription)
 
 
+<<<<<<< HEAD
 def appoint_first_attempt(account: Account, invoice: Body) -> None:
     """An invoice that was finalised by hand is collected by itself in an hour."""
     invoice["next_payment_attempt"] = account.now + account.settings.draft_seconds
     account.schedule(invoice["next_payment_attempt"], "invoice.collect", invoice["id"])
     account.save(invoice)
+=======
+def note_failure(account: Account, invoice: Body, subscription: Body, outcome: Outcome) -> None:
+    """Remember which card was refused, and whether for good."""
+    invoice["_"]["hard"] = outcome.hard or (
+        outcome.result == "challenge" and CHALLENGE_IS_HARD_DECLINE
+    )
+    method = payments.payer_method(account, invoice["customer"], subscription, invoice)
+    invoice["_"]["failed_method"] = method["id"] if method else None
+
+
+def start_dunning(account: Account, invoice: Body, subscription: Body, outcome: Outcome) -> None:
+    """The invoice of a change was refused and is tried again like a renewal's."""
+    note_failure(account, invoice, subscription, outcome)
+    _schedule_retry(account, invoice)
+>>>>>>> 2c0f32e (Hold the sandbox's changes of subscriptions to the letter: waiting changes, trials, ends, discounts, paused collection)
 
 
 def _schedule_retry(account: Account, invoice: Body) -> None:

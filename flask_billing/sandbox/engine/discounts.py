@@ -119,6 +119,15 @@ def _start(
     return discount
 
 
+def announce(account: Account, before: Sequence[str], after: Sequence[str]) -> None:
+    """Emit what came and what went between two lists of discounts."""
+    for event, ids, others in (("deleted", before, after), ("created", after, before)):
+        for object_id in ids:
+            discount = account.anything(object_id)
+            if object_id not in others and discount is not None:
+                account.emit(f"customer.discount.{event}", discount)
+
+
 def coupon_of(account: Account, discount_id: str) -> Body:
     """The coupon a discount came from."""
     discount = account.anything(discount_id)

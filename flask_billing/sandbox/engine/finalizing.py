@@ -10,18 +10,29 @@ def finish(account: Account, invoice: Body) -> None:
     if invoice["status"] != "draft":
         return
     subscription = invoices.subscription_of(account, invoice)
+    if subscription and subscription["pause_collection"]:
+        leave_uncollected(account, invoice, subscription["pause_collection"]["behavior"])
+        return
     invoices.finalize(account, invoice)
     if invoice["status"] == "paid":
         collecting.after_payment(account, invoice)
-        return
-    pause = subscription["pause_collection"] if subscription else None
-    if pause and pause["behavior"] in {"void", "mark_uncollectible"}:
-        status = "void" if pause["behavior"] == "void" else "uncollectible"
-        invoices.close(account, invoice, status)
     elif invoice["collection_method"] == "send_invoice":
         account.emit("invoice.sent", invoice)
     else:
         collecting.collect(account, invoice)
+
+
+def leave_uncollected(account: Account, invoice: Body, behavior: str) -> None:
+    """While collection is paused: keep a draft, or finalise the invoice and drop its debt."""
+    if behavior == "keep_as_draft":
+        invoice["auto_advance"] = False
+        invoice["automatically_finalizes_at"] = None
+        invoice["next_payment_attempt"] = None
+        account.save(invoice)
+        return
+    invoices.finalize(account, invoice)
+    if invoice["status"] == "open":
+        invoices.close(account, invoice, "void" if behavior == "void" else "uncollectible")
 
 
 def overdue(account: Account, invoice: Body) -> None:

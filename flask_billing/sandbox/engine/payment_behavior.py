@@ -2,7 +2,14 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import drafts, invoices, payments, pending_updates
+from flask_billing.sandbox.engine import (
+    collecting,
+    drafts,
+    finalizing,
+    invoices,
+    payments,
+    pending_updates,
+)
 from flask_billing.sandbox.errors import ApiError
 
 
@@ -12,6 +19,10 @@ def charge(account: Account, subscription: Body, invoice: Body, before: Body, pa
     if subscription["collection_method"] == "send_invoice":
         invoice["auto_advance"] = True
         drafts.appoint(account, subscription, invoice)
+        return
+    pause = subscription["pause_collection"]
+    if pause:
+        finalizing.leave_uncollected(account, invoice, pause["behavior"])
         return
     invoices.finalize(account, invoice, quiet=True)
     if invoice["status"] == "paid" or behavior == "default_incomplete":
@@ -32,6 +43,8 @@ def charge(account: Account, subscription: Body, invoice: Body, before: Body, pa
         pending_updates.wait(account, subscription, invoice, before)
     elif subscription["status"] == "active":
         subscription["status"] = "past_due"
+        if outcome.result != "challenge":
+            collecting.start_dunning(account, invoice, subscription, outcome)
 
 
 def refusal(outcome: payments.Outcome) -> ApiError:

@@ -87,9 +87,9 @@ def renew(account: Account, subscription: Body) -> Body:
             auto_advance=True,
         )
         subscription["latest_invoice"] = invoice["id"]
-        subscription["discounts"] = discounts.in_force(
-            account, discounts.spent(account, subscription["discounts"]), account.now
-        )
+        used = discounts.spent(account, subscription["discounts"])
+        subscription["discounts"] = discounts.in_force(account, used, account.now)
+        discounts.announce(account, used, subscription["discounts"])
     drafts.appoint(account, subscription, invoice)
     return invoice
 

@@ -62,6 +62,7 @@ def start(
         subtotal=_price_of_all(account, entries),
         currency=currency,
     )
+    discounts.announce(account, [], subscription["discounts"])
     subscription["items"]["data"] = [items.new_item(account, subscription, e) for e in entries]
     _set_times(account, subscription, params)
     cancellation.schedule(account, subscription, params)

@@ -52,10 +52,11 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     changed = changes.apply_items(account, subscription, params.get("items") or [])
     changed = [change for change in changed if change.matters]
     _check_moment(subscription, moment, changed)
-    restart = not paused and _restart(account, subscription, params)
+    restart = not paused and _restart(account, subscription, params, changed)
     for item in () if paused else subscription["items"]["data"]:
         shape.set_period(item, _period(account, subscription, item, moment, restart))
-    if restart and not was_trialing:
+    on_trial = not was_trialing and subscription["status"] == "trialing"
+    if (restart and not was_trialing) or on_trial:
         touched = {change.before["id"] for change in changed if change.before}
         changed = changed + [
             changes.Change(item, None) for item in old_items if item["id"] not in touched
@@ -64,7 +65,9 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     account.save(subscription)
     prorations = []
     if behavior != "none" and changed and not (was_trialing or paused):
-        prorations = changes.prorate(account, subscription, changed, moment, debit=not restart)
+        prorations = changes.prorate(
+            account, subscription, changed, moment, debit=not (restart or on_trial)
+        )
     if restart or (prorations and behavior == "always_invoice"):
         return _draft(account, subscription, params, old_items, restart)
     invoice_items_asked = params.get("add_invoice_items")
@@ -87,11 +90,16 @@ def _check_moment(subscription: Body, moment: int, changed: list[changes.Change]
             )
 
 
-def _restart(account: Account, subscription: Body, params: Body) -> bool:
+def _restart(
+    account: Account, subscription: Body, params: Body, changed: list[changes.Change]
+) -> bool:
     """Does a new period start now for all items? Ends or moves a trial on the way."""
     trial_end = params.get("trial_end")
-    anchor = params.get("billing_cycle_anchor") or {}
-    restart = isinstance(anchor, dict) and anchor.get("type") == "now"
+    anchor = (params.get("billing_cycle_anchor") or {}).get("type")
+    restart = anchor == "now"
+    if subscription["billing_mode"]["type"] == "classic" and subscription["status"] != "trialing":
+        moved = any(_interval_changes(account, change) for change in changed)
+        restart = restart or (moved and anchor != "unchanged")
     if trial_end == "now" and subscription["status"] == "trialing":
         subscription.update(status="active", trial_end=account.now)
         restart = True
@@ -107,6 +115,15 @@ def _restart(account: Account, subscription: Body, params: Body) -> bool:
     if restart:
         subscription["billing_cycle_anchor"] = account.now
     return restart
+
+
+def _interval_changes(account: Account, change: changes.Change) -> bool:
+    if change.before is None or change.after is None:
+        return False
+    before, after = (
+        shape.price_of(account, item)["recurring"] for item in (change.before, change.after)
+    )
+    return any(before[name] != after[name] for name in ("interval", "interval_count"))
 
 
 def _period(

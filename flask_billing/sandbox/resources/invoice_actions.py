@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import collecting, ending, intents, invoices, payments
+from flask_billing.sandbox.engine import collecting, intents, invoices, payments
 from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import payment_methods
 from flask_billing.sandbox.router import Call, endpoint
@@ -92,16 +92,7 @@ def mark_uncollectible(account: Account, call: Call) -> Body:
 def _close(account: Account, call: Call, status: str) -> Body:
     invoice = account.require("invoice", call.id)
     invoices.close(account, invoice, status)
-    subscription = invoices.subscription_of(account, invoice)
-    if status == "void" and subscription and subscription["latest_invoice"] == invoice["id"]:
-        ending.expire_incomplete(account, subscription)
-    if (
-        subscription
-        and subscription["status"] == "past_due"
-        and subscription["latest_invoice"] == invoice["id"]
-    ):
-        with account.changing(subscription, "customer.subscription.updated"):
-            subscription["status"] = "active"
+    collecting.after_closing(account, invoice)
     return invoice
 
 

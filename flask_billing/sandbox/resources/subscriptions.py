@@ -3,6 +3,8 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import (
+    attributes,
+    discounts,
     ending,
     final_invoice,
     pausing,
@@ -10,7 +12,7 @@ from flask_billing.sandbox.engine import (
     starting,
     updating,
 )
-from flask_billing.sandbox.errors import ApiError, invalid, missing_object
+from flask_billing.sandbox.errors import ApiError, invalid, missing_object, missing_param
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, test_clocks
 from flask_billing.sandbox.router import Call, endpoint
@@ -26,6 +28,9 @@ def create(account: Account, call: Call) -> Body:
             "trial_end",
         )
     fields.new_metadata(params)
+    attributes.check(params)
+    if params.get("collection_method") == "send_invoice" and "days_until_due" not in params:
+        raise missing_param("days_until_due")
     return starting.start(account, params)
 
 
@@ -42,6 +47,7 @@ def update(account: Account, call: Call) -> Body:
     if subscription["status"] in {"canceled", "incomplete_expired"}:
         _update_ended(account, subscription, call.params)
     else:
+        attributes.check(call.params)
         updating.update(account, subscription, call.params)
     return subscription
 
@@ -100,9 +106,18 @@ def resume(account: Account, call: Call) -> Body:
 def delete_discount(account: Account, call: Call) -> Body:
     """Take the discounts off."""
     subscription = account.require("subscription", call.id)
+    gone = subscription["discounts"]
+    if not gone:
+        raise ApiError(
+            404,
+            f"No active discount for subscription: {call.id}",
+            code="resource_missing",
+        )
+    last = account.anything(gone[-1])
     with account.changing(subscription, "customer.subscription.updated"):
         subscription["discounts"] = []
-    return {"object": "discount", "deleted": True}
+    discounts.announce(account, gone, [])
+    return {**account.show(last or {}), "deleted": True}
 
 
 @endpoint("GET", "/v1/subscriptions", "SubscriptionListParams")
