@@ -101,13 +101,13 @@ def _after_failure(
         end_dunning(account, subscription)
 
 
-<<<<<<< HEAD
 def appoint_first_attempt(account: Account, invoice: Body) -> None:
     """An invoice that was finalised by hand is collected by itself in an hour."""
     invoice["next_payment_attempt"] = account.now + account.settings.draft_seconds
     account.schedule(invoice["next_payment_attempt"], "invoice.collect", invoice["id"])
     account.save(invoice)
-=======
+
+
 def note_failure(account: Account, invoice: Body, subscription: Body, outcome: Outcome) -> None:
     """Remember which card was refused, and whether for good."""
     invoice["_"]["hard"] = outcome.hard or (
@@ -121,7 +121,6 @@ def start_dunning(account: Account, invoice: Body, subscription: Body, outcome: 
     """The invoice of a change was refused and is tried again like a renewal's."""
     note_failure(account, invoice, subscription, outcome)
     _schedule_retry(account, invoice)
->>>>>>> 2c0f32e (Hold the sandbox's changes of subscriptions to the letter: waiting changes, trials, ends, discounts, paused collection)
 
 
 def _schedule_retry(account: Account, invoice: Body) -> None:
