@@ -6,7 +6,7 @@ import fnmatch
 import json
 import tomllib
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .cassettes import Body, Exchange
@@ -49,7 +49,7 @@ class Translation:
     """A parameter that an older API version spelled otherwise, such as ``items.plan``.
 
     ``wrap`` puts the value into a hash under this name, ``rename`` gives the parameter another
-    one, ``drop`` leaves it out.
+    one, ``values`` are the values' new names, ``drop`` leaves it out.
     """
 
     param: str
@@ -58,6 +58,7 @@ class Translation:
     reason: str
     wrap: str | None = None
     rename: str | None = None
+    values: t.Mapping[str, str] = field(default_factory=dict)
     drop: bool = False
 
     def applied(self, exchange: Exchange, params: Body) -> Body:
@@ -76,6 +77,7 @@ class Translation:
         if len(names) > 1:
             node[names[0]] = self._walked(value, names[1:])
         elif not self.drop:
+            value = self.values.get(value, value) if isinstance(value, str) else value
             node[self.rename or names[0]] = {self.wrap: value} if self.wrap else value
         return node
 

@@ -144,3 +144,24 @@ def test_ids_times_urls_and_secrets_may_differ(tmp_path: Path, recorded: list[Ex
 def test_an_answer_of_another_status_is_told(tmp_path: Path, recorded: list[Exchange]) -> None:
     recorded[1]["response"].update(status=402, body={"error": {"message": "Declined."}})
     assert "answer status" in differences(tmp_path, recorded)
+
+
+def test_parameters_of_an_older_version_are_said_in_todays_words(tmp_path: Path) -> None:
+    with Sandbox(now=NOW) as sandbox:
+        recorder = Recorder(sandbox)
+        recorder.send(
+            "POST",
+            "/v1/checkout/sessions",
+            mode="setup",
+            currency="usd",
+            ui_mode="embedded_page",
+            return_url="https://app.example/",
+        )
+    exchange = recorder.exchanges[0]
+    exchange["request"]["params"]["ui_mode"] = "embedded"
+    exchange["response"]["body"]["ui_mode"] = "embedded"
+    exchange["meta"]["api_version"] = "2025-10-29.clover"
+    assert differences(tmp_path, [exchange]) == []
+    exchange["meta"]["api_version"] = VERSION
+    (tmp_path / "again").mkdir()
+    assert differences(tmp_path / "again", [exchange]) == ["answer status"]
