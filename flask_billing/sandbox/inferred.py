@@ -38,6 +38,9 @@ TEST_CLOCK_CUSTOMERS = 3
 #: Seconds after which an asynchronous capture has its balance transaction.
 BOOKING_SECONDS = 5
 
+#: How far away the end of a trial must be that a Checkout Session starts.
+CHECKOUT_TRIAL_SECONDS = 2 * 86_400
+
 #: Off-session, a card that always wants authentication counts as refused for good.
 CHALLENGE_IS_HARD_DECLINE = True
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 import stripe
 
 from flask_billing.sandbox import CardDeclinedError, Sandbox
+from flask_billing.sandbox.errors import ApiError
 
-from .conftest import Shop
+from .conftest import START, Shop
 
 
 def test_a_paid_session_starts_the_subscription(
@@ -200,22 +203,188 @@ def test_an_abandoned_session_stays_open(
     assert client.v1.checkout.sessions.retrieve(session).status == "open"
 
 
+START_AT = int(START.timestamp())
+
+
 @pytest.mark.parametrize(
-    ("more", "message"),
+    ("more", "status", "param", "message"),
     [
-        ({"line_items": []}, "line_items"),
-        ({"mode": "payment"}, "passed a recurring price"),
-        ({"discounts": [{"coupon": "x"}], "allow_promotion_codes": True}, "only specify one"),
-        ({"customer_email": "a@b.c"}, "only specify one"),
-        ({"expires_at": 1}, "expires_at"),
-        ({"payment_method_types": ["card"]}, "unknown parameter: payment_method_types"),
-        ({"success_url": None}, "success_url"),
+        ({"mode": None}, 400, "mode", "Missing required param"),
+        ({"mode": "rent"}, 400, "mode", "must be one of"),
+        ({"line_items": []}, 400, "line_items", "Missing required param"),
+        ({"mode": "payment"}, 400, "line_items[0]", "passed a recurring price"),
+        ({"mode": "setup"}, 400, "line_items", "in `setup` mode"),
+        ({"line_items": [{"quantity": 1}]}, 400, "line_items[0][price]", "Missing required"),
+        ({"line_items": [{"price": "x", "quantity": 1}]}, 400, "line_items[0][price]", "No such"),
+        ({"customer": "cus_x"}, 400, "customer", "No such customer"),
+        ({"customer_email": "a@b.c"}, 400, "customer_email", "only specify one"),
+        ({"customer": None, "customer_email": "nobody"}, 400, "customer_email", "Invalid email"),
+        ({"customer": None, "customer_update": {"name": "auto"}}, 400, "customer_update", "only"),
+        ({"tax_id_collection": {"enabled": True}}, 400, "tax_id_collection", "customer_update"),
+        (
+            {"discounts": [{"coupon": "x"}], "allow_promotion_codes": True},
+            400,
+            "discounts",
+            "only specify one",
+        ),
+        ({"discounts": [{"coupon": "x"}]}, 400, "discounts[0][coupon]", "No such coupon"),
+        ({"discounts": [{"coupon": "x"}] * 2}, 400, "discounts", "one discount"),
+        ({"expires_at": START_AT + 60}, 400, "expires_at", "between 30 minutes and 24 hours"),
+        ({"expires_at": START_AT + 90_000}, 400, "expires_at", "between 30 minutes and 24 hours"),
+        ({"payment_method_types": ["card"]}, 400, "payment_method_types", "unknown parameter"),
+        ({"success_url": None}, 400, "success_url", "Missing required param"),
+        ({"success_url": "done"}, 400, "success_url", "Not a valid URL"),
+        ({"cancel_url": "javascript:alert(1)"}, 400, "cancel_url", "Not a valid URL"),
+        ({"return_url": "https://a.b/"}, 400, "return_url", "ui_mode=hosted_page"),
+        ({"ui_mode": "embedded_page"}, 404, "ui_mode", "hosted page"),
+        ({"ui_mode": "elements"}, 404, "ui_mode", "hosted page"),
+        ({"currency": "eur"}, 400, "currency", "None of the prices"),
+        ({"client_reference_id": "x" * 201}, 400, "client_reference_id", "at most 200"),
+        ({"payment_intent_data": {"description": "x"}}, 400, "payment_intent_data", "subscription"),
+        ({"shipping_options": [{"shipping_rate": "x"}]}, 404, "shipping_options", "sandbox"),
+        (
+            {"subscription_data": {"trial_end": START_AT + 3_600}},
+            400,
+            "subscription_data[trial_end]",
+            "at least 2 days",
+        ),
+        (
+            {"subscription_data": {"trial_period_days": 0}},
+            400,
+            "subscription_data[trial_period_days]",
+            "greater than or equal to 1",
+        ),
+        (
+            {"subscription_data": {"trial_period_days": 3, "trial_end": START_AT + 259_200}},
+            400,
+            "subscription_data[trial_end]",
+            "only specify one",
+        ),
     ],
 )
-def test_sessions_that_make_no_sense(shop: Shop, more: dict[str, object], message: str) -> None:
+def test_sessions_that_make_no_sense(
+    client: stripe.StripeClient,
+    shop: Shop,
+    more: dict[str, object],
+    status: int,
+    param: str,
+    message: str,
+) -> None:
+    asked: dict[str, t.Any] = {"customer": shop.customer(card=None), **more}
+    with pytest.raises(stripe.InvalidRequestError, match=message) as caught:
+        shop.checkout(**asked)
+    assert (caught.value.http_status, caught.value.param) == (status, param)
+    assert client.v1.checkout.sessions.list().data == []
+
+
+def test_only_what_is_sold_can_be_bought(client: stripe.StripeClient, shop: Shop) -> None:
+    client.v1.products.update(shop.product, {"active": False})
+    with pytest.raises(stripe.InvalidRequestError, match="marked as inactive"):
+        shop.checkout(shop.customer(card=None))
+    client.v1.prices.update(shop.team, {"active": False})
+    with pytest.raises(stripe.InvalidRequestError, match="price specified is inactive"):
+        shop.checkout(None, line_items=[{"price": shop.team, "quantity": 1}])
+
+
+def test_a_payment_carries_what_it_was_given(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    def pay_for(amount: int, **more: object) -> str:
+        data = {"currency": "usd", "unit_amount": amount, "product_data": {"name": "Mug"}}
+        lines = [{"price_data": data, "quantity": 1}]
+        return shop.checkout(None, mode="payment", line_items=lines, **more)
+
+    with pytest.raises(stripe.InvalidRequestError, match=r"at least \$0.50 usd") as caught:
+        pay_for(49)
+    assert caught.value.code == "amount_too_small"
+    session = pay_for(
+        900,
+        customer_creation="always",
+        payment_intent_data={
+            "metadata": {"order": "7"},
+            "description": "A mug",
+            "setup_future_usage": "off_session",
+        },
+    )
+    sandbox.checkout(session).pay()
+    done = client.v1.checkout.sessions.retrieve(session, {"expand": ["payment_intent"]})
+    intent = done.payment_intent
+    assert isinstance(intent, stripe.PaymentIntent)
+    assert (intent.description, intent.amount_received) == ("A mug", 900)
+    assert intent.metadata is not None
+    assert intent.metadata.to_dict() == {"order": "7"}
+    saved = client.v1.customers.payment_methods.list(str(done.customer)).data
+    assert [card.id for card in saved] == [intent.payment_method]
+    listed = client.v1.checkout.sessions.list({"payment_intent": intent.id}).data
+    assert [one.id for one in listed] == [session]
+
+
+def test_sessions_are_listed(client: stripe.StripeClient, shop: Shop, sandbox: Sandbox) -> None:
     customer = shop.customer(card=None)
-    with pytest.raises(stripe.InvalidRequestError, match=message):
-        shop.checkout(customer, **more)
+    paid, waiting = shop.checkout(customer), shop.checkout(customer)
+    shop.checkout(None, customer_email="grace@example.com")
+    sandbox.checkout(paid).pay()
+    subscription = client.v1.checkout.sessions.retrieve(paid).subscription
+
+    def ids(**params: t.Any) -> list[str]:
+        return [one.id for one in client.v1.checkout.sessions.list(t.cast(t.Any, params)).data]
+
+    assert ids(customer=customer) == [waiting, paid]
+    assert ids(customer=customer, status="open") == [waiting]
+    assert ids(subscription=subscription) == [paid]
+    assert len(ids(customer_details={"email": "grace@example.com"})) == 1
+    with pytest.raises(stripe.InvalidRequestError, match="must be one of"):
+        ids(status="lost")
+
+
+def test_an_hour_is_enough(client: stripe.StripeClient, shop: Shop, sandbox: Sandbox) -> None:
+    session = shop.checkout(shop.customer(card=None), expires_at=START_AT + 3_600)
+    sandbox.clock.advance(minutes=59)
+    assert client.v1.checkout.sessions.retrieve(session).status == "open"
+    sandbox.clock.advance(minutes=1)
+    expired = client.v1.checkout.sessions.retrieve(session)
+    assert (expired.status, expired.url) == ("expired", None)
+
+
+def test_no_card_is_wanted_where_nothing_is_due(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    session = shop.checkout(
+        shop.customer(card=None),
+        payment_method_collection="if_required",
+        subscription_data={
+            "trial_period_days": 7,
+            "trial_settings": {"end_behavior": {"missing_payment_method": "cancel"}},
+        },
+    )
+    sandbox.checkout(session).pay(card="")
+    done = client.v1.checkout.sessions.retrieve(session, {"expand": ["subscription"]})
+    subscription = done.subscription
+    assert isinstance(subscription, stripe.Subscription)
+    assert (subscription.status, subscription.default_payment_method) == ("trialing", None)
+    assert done.payment_status == "no_payment_required"
+    sandbox.clock.advance(days=8)
+    assert client.v1.subscriptions.retrieve(subscription.id).status == "canceled"
+
+
+def test_the_customer_may_be_gone(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    customer = shop.customer(card=None)
+    session = shop.checkout(customer)
+    client.v1.customers.delete(customer)
+    with pytest.raises(ApiError, match="No such customer"):
+        sandbox.checkout(session).pay()
+    assert client.v1.customers.list().data == []
+
+
+def test_metadata_is_all_that_changes(client: stripe.StripeClient, shop: Shop) -> None:
+    session = shop.checkout(shop.customer(card=None), metadata={"a": "1"})
+    changed = client.v1.checkout.sessions.update(session, {"metadata": {"b": "2"}})
+    assert changed.metadata is not None
+    assert changed.metadata.to_dict() == {"a": "1", "b": "2"}
+    with pytest.raises(stripe.InvalidRequestError, match="No such checkout"):
+        client.v1.checkout.sessions.retrieve("cs_test_x")
 
 
 def test_line_items_are_listed(client: stripe.StripeClient, shop: Shop) -> None:

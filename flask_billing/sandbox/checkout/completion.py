@@ -7,11 +7,12 @@ from typing import Literal
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.checkout import buyer
 from flask_billing.sandbox.checkout.session import due_now, must_be_open, needs_no_card
 from flask_billing.sandbox.engine import intents, payments, starting
 from flask_billing.sandbox.engine.card_form import Card, check_card
 from flask_billing.sandbox.errors import ApiError, invalid
-from flask_billing.sandbox.resources import customers, fields, payment_methods, setup_confirmation
+from flask_billing.sandbox.resources import payment_methods, setup_confirmation
 
 
 def submit(account: Account, session: Body, card: Card) -> Literal["complete", "challenge"]:
@@ -92,20 +93,14 @@ def complete(
 
     ``method`` is a payment method that is no card.
     """
-    customer = _customer(account, session, card)
+    customer = buyer.customer_of(account, session, card)
     if test_card is not None:
         method = payment_methods.mint(
             account,
             test_card,
             exp_month=card.exp_month,
             exp_year=card.exp_year,
-            billing={
-                "name": card.name,
-                "email": card.email or (customer or {}).get("email"),
-                "address": {"country": card.country, "postal_code": card.postal_code}
-                if card.country or card.postal_code
-                else None,
-            },
+            billing=buyer.billing_details(customer, card),
         )
         if authenticated:
             method["_"]["set_up"] = True
@@ -118,36 +113,11 @@ def complete(
         _set_up(account, session, customer, method)
     session["status"] = "complete"
     session["url"] = None
-    details = session["customer_details"] or {"tax_exempt": "none", "tax_ids": None}
-    session["customer_details"] = {
-        "address": fields.address(
-            {"country": card.country or "US", "postal_code": card.postal_code}
-        ),
-        "business_name": None,
-        "email": (customer or {}).get("email") or card.email or None,
-        "individual_name": None,
-        "name": card.name or (customer or {}).get("name"),
-        "phone": None,
-        "tax_exempt": details["tax_exempt"],
-        "tax_ids": [],
-    }
+    session["customer_details"] = buyer.details(account, session, customer, card)
     account.save(session)
     account.unschedule("checkout.expire", session["id"])
     with account.automatic():
         account.emit("checkout.session.completed", session)
-
-
-def _customer(account: Account, session: Body, card: Card) -> Body | None:
-    customer = account.get("customer", session["customer"])
-    if customer is None and (
-        session["mode"] == "subscription" or session["customer_creation"] == "always"
-    ):
-        customer = customers.new_customer(
-            account,
-            {"email": card.email or session["customer_email"] or "", "name": card.name or ""},
-        )
-        session["customer"] = customer["id"]
-    return customer
 
 
 def _subscribe(
@@ -204,12 +174,17 @@ def _charge(
         session["payment_status"] = "no_payment_required"
         return
     assert method is not None
+    asked = session["_"]["payment_intent_data"]
     intent = intents.new_intent(
         account,
         amount=session["amount_total"],
         currency=session["currency"],
         customer=customer["id"] if customer else None,
+        metadata=asked.get("metadata"),
+        capture_method=asked.get("capture_method"),
     )
+    for name in ("description", "receipt_email", "setup_future_usage"):
+        intent[name] = asked.get(name, intent[name])
     account.emit("payment_intent.created", intent)
     outcome = payments.confirm(
         account, intent, method, off_session=False, authenticated=authenticated
@@ -217,6 +192,8 @@ def _charge(
     if outcome.error is not None:
         outcome.error.keep = False
         raise outcome.error
+    if customer and intent["setup_future_usage"]:
+        payment_methods.attach_to(account, method, customer["id"])
     session["payment_intent"] = intent["id"]
     session["payment_status"] = "paid" if outcome.result == "paid" else "unpaid"
 

@@ -12,7 +12,13 @@ from flask_billing.sandbox.settings import DAY, PAYMENT_METHOD_CONFIGURATION_ID
 
 
 def new_session(
-    account: Account, params: Body, mode: str, items: list[Body], expires_at: int
+    account: Account,
+    params: Body,
+    mode: str,
+    items: list[Body],
+    *,
+    currency: str | None,
+    expires_at: int,
 ) -> Body:
     """The session object, open."""
     object_id = new_session_id(
@@ -22,8 +28,7 @@ def new_session(
     setup = mode == "setup"
     trial = params.get("subscription_data") or {}
     email = customer["email"] if customer else params.get("customer_email")
-    currency = params.get("currency") or (items[0]["currency"] if items else None)
-    return {
+    session = {
         "id": object_id,
         "object": "checkout.session",
         "adaptive_pricing": {"enabled": not setup},
@@ -46,6 +51,7 @@ def new_session(
             "font_family": "default",
             "icon": None,
             "logo": None,
+            **(params.get("branding_settings") or {}),
         },
         "cancel_url": params.get("cancel_url"),
         "client_reference_id": params.get("client_reference_id"),
@@ -140,8 +146,12 @@ def new_session(
             "subscription_data": trial,
             "discount": None,
             "customer_update": params.get("customer_update"),
+            "payment_intent_data": params.get("payment_intent_data") or {},
         },
     }
+    if params.get("tax_id_collection"):
+        session["tax_id_collection"] = {"required": "never", **params["tax_id_collection"]}
+    return session
 
 
 def _invoice_creation() -> Body:

@@ -23,6 +23,12 @@ class Card:
     email: str = ""
     postal_code: str = ""
     country: str = ""
+    line1: str = ""
+    city: str = ""
+    state: str = ""
+    phone: str = ""
+    tax_id_type: str = ""
+    tax_id: str = ""
 
 
 def check_card(account: Account, card: Card) -> cards.Card | None:
