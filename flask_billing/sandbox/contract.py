@@ -24,6 +24,7 @@ from typing import Any, Literal
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.errors import ApiError, invalid, missing_param, unknown_param
 from flask_billing.sandbox.resources.fields import checked_metadata
+from flask_billing.sandbox.unsettable import UNSETTABLE
 from flask_billing.sandbox.wire import entries
 
 Reader = Callable[[Any, str], Any]
@@ -70,9 +71,10 @@ def _typed_dict_reader(cls: Any) -> Reader:
         from stripe._request_options import RequestOptions
 
         options = set(RequestOptions.__annotations__)
+        unsettable = UNSETTABLE.get(cls.__name__, frozenset())
         for name, hint in _hints(cls).items():
             if name not in options:
-                fields[name] = _reader(hint)
+                fields[name] = _unsetting if name in unsettable else _reader(hint)
                 if name in cls.__required_keys__:
                     required.append(name)
 
@@ -138,6 +140,10 @@ def _string(value: Any, path: str) -> str:
     if value == "":
         raise _empty(path)
     return value
+
+
+def _unsetting(value: Any, path: str) -> str:
+    return "" if value == "" else _string(value, path)
 
 
 def _empty(path: str) -> _MismatchError:

@@ -71,6 +71,11 @@ class Inference:
 
 INFERRED = (
     Inference(
+        "An empty string unsets email, name, phone and description of a customer, and the default "
+        "payment method of its invoices or of one invoice.",
+        "recorded of a subscription's default payment method alone; the SDK types all as strings",
+    ),
+    Inference(
         "Events, payment intents and charges of customers on a test clock are created in real "
         "time.",
         "stripe-python issue 1183 for payments; reports of projects for events",

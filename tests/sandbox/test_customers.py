@@ -174,3 +174,28 @@ def test_metadata_goes_key_by_key_or_all_at_once(client: stripe.StripeClient) ->
     customer = client.v1.customers.create({"metadata": {"a": "1", "b": "2"}})
     assert after({"c": "3", "a": ""}) == {"b": "2", "c": "3"}
     assert after("") == {}
+
+
+@pytest.mark.parametrize("name", ["description", "email", "name", "phone"])
+def test_an_empty_string_unsets_what_a_customer_may_lack(
+    client: stripe.StripeClient, name: str
+) -> None:
+    filled: t.Any = {name: "ada@example.com"}
+    emptied: t.Any = {name: ""}
+    customer = client.v1.customers.create(filled)
+    assert customer[name] == "ada@example.com"
+    assert client.v1.customers.update(customer.id, emptied)[name] is None
+
+
+def test_default_cards_can_be_unset(client: stripe.StripeClient, shop: Shop) -> None:
+    subscription = client.v1.subscriptions.retrieve(shop.subscribe())
+    customer = str(subscription.customer)
+    card = client.v1.payment_methods.list({"customer": customer}).data[0].id
+    client.v1.subscriptions.update(subscription.id, {"default_payment_method": card})
+    unset = client.v1.subscriptions.update(subscription.id, {"default_payment_method": ""})
+    assert unset.default_payment_method is None
+    left = client.v1.customers.update(
+        customer, {"invoice_settings": {"default_payment_method": ""}}
+    )
+    assert left.invoice_settings is not None
+    assert left.invoice_settings.default_payment_method is None
