@@ -45,6 +45,8 @@ class Account:
         self._dirty: dict[str, None] = {}
         self._events: list[Emitted] = []
         self._has_clocks: bool | None = None
+        #: How many deliveries wait because of this unit.
+        self.queued = 0
 
     # objects
 
@@ -211,6 +213,16 @@ class Account:
         finally:
             self.clock, self.now = before
 
+    @contextmanager
+    def off_test_clocks(self) -> Iterator[None]:
+        """Inside, it is the sandbox's own time."""
+        before = self.clock, self.now
+        self.clock, self.now = None, self.wall
+        try:
+            yield
+        finally:
+            self.clock, self.now = before
+
     # events
 
     def show(self, body: Body) -> Body:
@@ -278,8 +290,7 @@ class Account:
     def finish(self) -> int:
         """Write objects and events, and queue the events' deliveries; how many were queued."""
         self.flush()
-        if not self._events:
-            return 0
-        queued = outgoing.queue(self, self._events)
-        self._events.clear()
-        return queued
+        if self._events:
+            self.queued += outgoing.queue(self, self._events)
+            self._events.clear()
+        return self.queued

@@ -185,7 +185,9 @@ def _handled(
         if not error.keep:
             raise
         return Answer(error.status, dumps(error.body(request_id)))
-    shown = body if body.get("object") == "list" or "deleted" in body else account.show(body)
+    shown = (
+        body if body.get("object", "list") == "list" or "deleted" in body else account.show(body)
+    )
     if call.expand:
         shown = expanded(account, copy_of(shown), call.expand)
     return Answer(200, dumps(shown))

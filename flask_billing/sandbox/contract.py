@@ -19,6 +19,7 @@ import typing
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
+from importlib import import_module
 from typing import Any, Literal
 
 from flask_billing.sandbox.body import Body
@@ -53,11 +54,10 @@ def read_params(type_name: str, params: Body) -> Body:
 
 @cache
 def _params_reader(type_name: str) -> Reader:
-    import stripe.params
-
-    found: Any = stripe.params
-    for part in type_name.split("."):
-        found = getattr(found, part)
+    package, _, name = type_name.rpartition(".")
+    # Those of the v2 API are in packages that nobody else imports.
+    found: Any = import_module(f"stripe.params.{package}".rstrip("."))
+    found = getattr(found, name)
     return _typed_dict_reader(found)
 
 

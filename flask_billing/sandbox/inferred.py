@@ -32,6 +32,9 @@ WEBHOOK_RETRY_SECONDS = (300, 3_600, 3 * 3_600)
 #: The same in live mode: longer and longer waits, over three days.
 LIVE_WEBHOOK_RETRY_SECONDS = (300, 1_800, 7_200, 18_000, 36_000, *[43_200] * 4)
 
+#: Seconds during which invalid meter events are collected for one report.
+METER_VALIDATION_SECONDS = 60
+
 #: Customers that a test clock takes.
 TEST_CLOCK_CUSTOMERS = 3
 
@@ -74,6 +77,15 @@ INFERRED = (
         "An empty string unsets email, name, phone and description of a customer, and the default "
         "payment method of its invoices or of one invoice.",
         "recorded of a subscription's default payment method alone; the SDK types all as strings",
+    ),
+    Inference(
+        "Of a meter event only time and identifier are checked at once; meter, customer and value "
+        "are reported after METER_VALIDATION_SECONDS, in words of ours.",
+        "docs: error codes of v1.billing.meter.error_report_triggered and no_meter_found",
+    ),
+    Inference(
+        "Event summaries by hour or day show windows without usage too, the newest first.",
+        "no recording",
     ),
     Inference(
         "Events, payment intents and charges of customers on a test clock are created in real "

@@ -65,6 +65,17 @@ def queue(account: Account, events: list[Emitted]) -> int:
     return queued
 
 
+def queue_thin(account: Account, event: Body) -> None:
+    """Write a thin event and let it wait for the endpoints that take such."""
+    account.add(event)
+    receivers = [
+        endpoint["id"]
+        for endpoint in account.find("webhook_endpoint")
+        if receives(endpoint, event["type"], thin=True)
+    ]
+    account.queued += wait(account, event["id"], event["type"], receivers)
+
+
 def wait(account: Account, event_id: str, event_type: str, receivers: list[str]) -> int:
     """Let an event wait for endpoints."""
     if not receivers:

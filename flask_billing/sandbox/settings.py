@@ -22,12 +22,14 @@ class Settings:
     two weeks by default); ``after_retries`` is what happens to the subscription then.
     ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
     ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
-    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``.
+    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``. ``meter_validation_seconds`` is how long
+    invalid meter events are collected before an event reports them.
     ``requests_per_second`` is the rate limit (Stripe's own is 25 in test mode; None has none).
     ``restricted_keys`` are keys ``rk_test_...`` with their permissions, such as
     ``customer_read`` or ``subscription_write``; a restricted key that is not named may do all.
     ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
-    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``.
+    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``. ``meter_validation_seconds`` is how long
+    invalid meter events are collected before an event reports them.
     """
 
     account_name: str = "Sandbox"
@@ -41,6 +43,7 @@ class Settings:
     incomplete_seconds: int = 23 * HOUR
     minimum_charge: int = 50
     webhook_retry_seconds: tuple[int, ...] = inferred.WEBHOOK_RETRY_SECONDS
+    meter_validation_seconds: int = inferred.METER_VALIDATION_SECONDS
     payment_method_types: tuple[str, ...] = ("card",)
     requests_per_second: int | None = None
     restricted_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from flask_billing.sandbox.engine import (
     ending,
     finalizing,
     holds,
+    meter_errors,
     pending_updates,
     phase_change,
     renewal,
@@ -104,5 +105,6 @@ def _run_moment(account: Account, at: int) -> None:
             TASKS[task](account, body)
 
 
+TASKS["meter.report_errors"] = meter_errors.report
 TASKS["test_clock.advance"] = advance_test_clock
 TASKS["test_clock.delete"] = test_clocks.remove

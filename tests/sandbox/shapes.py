@@ -17,6 +17,7 @@ from decimal import Decimal, InvalidOperation
 from stripe import ErrorObject, ListObject, StripeObject
 from stripe._object_classes import OBJECT_CLASSES, V2_OBJECT_CLASSES
 from stripe._stripe_object import UntypedStripeObject
+from stripe.events._event_classes import get_v2_event_class
 
 Check = c.Callable[[t.Any, str], c.Iterator[str]]
 
@@ -39,6 +40,9 @@ def wrong_in(body: t.Any) -> list[str]:
 
     if "error" in body:
         return list(_fields_check(ErrorObject, partial=True)(body["error"], "error"))
+
+    if "next_page_url" in body:  # a list of the v2 API
+        return [line for one in body["data"] for line in _any_object(one, "data")]
 
     if "object" not in body:
         return [] if not body else ["the answer does not say what it is (no 'object')"]
@@ -80,6 +84,9 @@ def _object(value: t.Any, where: str) -> c.Iterator[str]:
 
     elif value.get("deleted"):
         yield from _deleted(value, where)
+
+    elif kind == "v2.core.event":
+        yield from _fields_check(get_v2_event_class(value["type"]))(value, where)
 
     else:
         yield from _fields_check(_class_of(kind))(value, where)

@@ -212,45 +212,6 @@ def test_a_card_set_up_once_pays_by_itself(
     assert [one.status for one in client.v1.invoices.list().data] == ["paid", "paid"]
 
 
-def test_usage_is_billed_after_the_period(
-    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
-) -> None:
-    meter = client.v1.billing.meters.create(
-        {
-            "display_name": "Calls",
-            "event_name": "calls",
-            "default_aggregation": {"formula": "sum"},
-        }
-    )
-    price = client.v1.prices.create(
-        {
-            "product": shop.product,
-            "currency": "usd",
-            "unit_amount_decimal": "0.5",  # type: ignore[typeddict-item]
-            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
-        }
-    )
-    customer = shop.customer()
-    subscription = shop.subscribe(customer, price.id)
-    for n in range(2):
-        event: stripe.params.billing.MeterEventCreateParams = {
-            "event_name": "calls",
-            "payload": {"stripe_customer_id": customer, "value": "600"},
-            "identifier": f"e{n}",
-        }
-        client.v1.billing.meter_events.create(event)
-        with pytest.raises(stripe.InvalidRequestError):
-            client.v1.billing.meter_events.create(event)
-    summary = client.v1.billing.meters.event_summaries.list(
-        meter.id, {"customer": customer, "start_time": NOW, "end_time": NOW + 3600}
-    )
-    assert summary.data[0].aggregated_value == 1200
-    sandbox.clock.advance(days=29)
-    renewed = client.v1.invoices.list({"subscription": subscription}).data[0]
-    assert renewed.total == 600
-    assert renewed.lines.data[0].quantity == 1200
-
-
 def test_the_clock_only_moves_forward(sandbox: Sandbox) -> None:
     assert sandbox.clock.now() == START
     assert sandbox.clock.advance(days=1) == START + timedelta(days=1)

@@ -2,16 +2,17 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import invoice_items, lines, pricing
+from flask_billing.sandbox.engine import invoice_items, lines, metering, pricing
 from flask_billing.sandbox.engine import subscriptions as shape
 
 
 def quantity(account: Account, subscription: Body, price: Body, period: tuple[int, int]) -> int:
     """What the customer used of a metered price's meter."""
-    from flask_billing.sandbox.resources.meters import usage
-
     meter = account.get("billing.meter", price["recurring"]["meter"])
-    return int(usage(account, meter, subscription["customer"], *period)) if meter else 0
+    if meter is None:
+        return 0
+    # More taken back than reported is billed as nothing.
+    return max(int(metering.usage(account, meter, subscription["customer"], *period)), 0)
 
 
 def line(
