@@ -11,6 +11,7 @@ import click
 MODULES: t.Final = {
     "catalog": "catalog",
     "install-migrations": "migrations",
+    "sandbox": "sandbox",
     "usage": "usage",
     "webhooks": "webhooks",
 }

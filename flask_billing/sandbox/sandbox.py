@@ -75,6 +75,11 @@ class Sandbox:
     # ways in
 
     @property
+    def path(self) -> str | None:
+        """The file that keeps the state; None is memory."""
+        return self._room.store.path
+
+    @property
     def wsgi_app(self) -> WSGIApplication:
         """The WSGI application: the API and the hosted pages, to mount or to serve."""
         return self._front
@@ -199,13 +204,20 @@ class Sandbox:
         self._room.settings = settings
 
     def reset(self) -> None:
-        """Forget everything, endpoints and the clock's offset included."""
+        """Forget everything, endpoints and the clock's offset included.
+
+        A frozen clock stays where it is, and the store is the same one, so that an app that is
+        connected again has the secret it had.
+        """
         with self._room.store.transaction() as connection:
             frozen = clock_module.is_frozen(connection)
             moment = clock_module.read(connection)
         self._room.store.clear()
-        if frozen:
-            with self._room.store.transaction() as connection:
+        with self._room.store.transaction() as connection:
+            connection.execute(
+                "INSERT INTO meta (name, value) VALUES ('store_id', ?)", (self.store_id,)
+            )
+            if frozen:
                 clock_module.write(connection, moment, frozen=True)
         self.forget_requests()
         self.repair()
