@@ -57,8 +57,8 @@ def set_to(account: Account, customer: Body, amount: int, kind: str = "adjustmen
     """Set ``customer.balance`` itself, inside a change of the customer that emits its event."""
     difference, customer["balance"] = amount - customer["balance"], amount
     if difference:
-        currency = customer["currency"] or account.settings.currency
-        _transaction(account, customer, difference, kind, currency=currency)
+        customer["currency"] = customer["currency"] or account.settings.currency
+        _transaction(account, customer, difference, kind, currency=customer["currency"])
 
 
 def _transaction(

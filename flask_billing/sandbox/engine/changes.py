@@ -53,12 +53,7 @@ def apply_items(account: Account, subscription: Body, asked: list[Body]) -> list
 
 def _added(account: Account, subscription: Body, entry: Body, where: str) -> Body:
     price = items.asked_price(account, entry, where)
-    if price["currency"] != subscription["currency"]:
-        raise invalid(
-            f"The price specified only supports `{price['currency']}`. This doesn't match the "
-            f"expected currency: `{subscription['currency']}`.",
-            f"{where}[price]",
-        )
+    items.check_currency(price, subscription["currency"], where)
     item = items.new_item(account, subscription, items.checked(account, entry, price, where))
     subscription["items"]["data"].append(item)
     return item
@@ -67,7 +62,9 @@ def _added(account: Account, subscription: Body, entry: Body, where: str) -> Bod
 def _changed(account: Account, item: Body, entry: Body, where: str) -> None:
     price = shape.price_of(account, item)
     if entry.get("price") or entry.get("plan") or entry.get("price_data"):
+        current = price["currency"]
         price = items.asked_price(account, entry, where)
+        items.check_currency(price, current, where)
         item["price"] = price["id"]
         if "quantity" not in entry and not shape.is_metered(price):
             entry = {**entry, "quantity": item["quantity"] or 1}

@@ -202,7 +202,7 @@ def _left(line: Body) -> int:
 
 
 def shares(coupon: Body, amounts: list[int]) -> list[int]:
-    """What a coupon takes off each amount; a fixed sum is split, the remainder on the last."""
+    """What a coupon takes off each amount; a fixed sum is split, the rest on the last with room."""
     if coupon["percent_off"] is not None:
         percent = Fraction(Decimal(str(coupon["percent_off"]))) / 100
         return [discount_rounded(percent * amount) for amount in amounts]
@@ -211,5 +211,9 @@ def shares(coupon: Body, amounts: list[int]) -> list[int]:
     if whole == 0:
         return [0] * len(amounts)
     parts = [off * amount // whole for amount in amounts]
-    parts[-1] += off - sum(parts)
+    rest = off - sum(parts)
+    for index in reversed(range(len(parts))):
+        more = min(rest, amounts[index] - parts[index])
+        parts[index] += more
+        rest -= more
     return parts

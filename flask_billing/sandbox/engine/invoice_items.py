@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import lines, pricing, taxes
+from flask_billing.sandbox.engine import items, lines, pricing, taxes
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.present import presents
 
@@ -128,12 +128,14 @@ def one_time(
     from flask_billing.sandbox.resources.prices import inline_price
 
     found = []
+    currency = account.require("subscription", subscription)["currency"]
     for index, entry in enumerate(entries):
         where = f"add_invoice_items[{index}]"
         if entry.get("price_data"):
             price = inline_price(account, entry["price_data"], f"{where}[price_data]")
         else:
             price = account.require("price", entry.get("price"), param=f"{where}[price]")
+        items.check_currency(price, currency, where)
         quantity = entry.get("quantity") or 1
         item = new_invoice_item(
             account,
@@ -145,6 +147,7 @@ def one_time(
             description=pricing.product_name(account, price),
             subscription=subscription,
             period=period,
+            tax_rates=taxes.checked(account, entry.get("tax_rates"), f"{where}[tax_rates]"),
         )
         if not wait:
             found.append(taken(account, item))

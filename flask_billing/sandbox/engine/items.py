@@ -22,6 +22,16 @@ def read(account: Account, asked: list[Body], param: str = "items") -> list[Body
     return entries
 
 
+def check_currency(price: Body, currency: str, where: str) -> None:
+    """Refuse a price in another currency than the subscription's."""
+    if price["currency"] != currency:
+        raise invalid(
+            f"The price specified only supports `{price['currency']}`. This doesn't match the "
+            f"expected currency: `{currency}`.",
+            f"{where}[price]",
+        )
+
+
 def one_currency(account: Account, entries: list[Body], param: str = "items") -> str:
     """The currency that all prices share."""
     currencies = {shape.price_of(account, entry)["currency"] for entry in entries}

@@ -19,7 +19,8 @@ def add_up(account: Account, invoice: Body, customer: Body) -> None:
     inside = taxes.sum_of(invoice["total_taxes"], "inclusive")
     total = discounted + taxes.sum_of(invoice["total_taxes"], "exclusive")
     invoice["subtotal"] = subtotal
-    invoice["subtotal_excluding_tax"] = subtotal - taxes.inside_subtotal(account, invoice, customer)
+    inside_all = taxes.inside_subtotal(account, invoice, customer) if inside else 0
+    invoice["subtotal_excluding_tax"] = subtotal - inside_all
     invoice["total"] = total
     invoice["total_excluding_tax"] = discounted - inside
     invoice["total_discount_amounts"] = off

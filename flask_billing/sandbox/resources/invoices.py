@@ -49,7 +49,7 @@ def create(account: Account, call: Call) -> Body:
         lines=lines,
         period=(account.now, account.now),
         subscription=subscription,
-        discount_ids=_discounts(account, params, customer["id"]),
+        discount_ids=_discounts(account, params, customer["id"], currency),
         collection_method=params.get("collection_method", "charge_automatically"),
         days_until_due=params.get("days_until_due"),
         auto_advance=params.get("auto_advance", False),
@@ -82,9 +82,10 @@ def _currency(account: Account, params: Body, customer: Body) -> str:
 
 
 def _discounts(
-    account: Account, params: Body, customer: str, keep: Sequence[str] = ()
+    account: Account, params: Body, customer: str, currency: str, keep: Sequence[str] = ()
 ) -> list[str]:
-    return discounts.redeem(account, params.get("discounts") or [], customer=customer, keep=keep)
+    asked = params.get("discounts") or []
+    return discounts.redeem(account, asked, customer=customer, currency=currency, keep=keep)
 
 
 def _check_due(params: Body, collection_method: str) -> None:
@@ -150,8 +151,9 @@ def _change_draft(account: Account, invoice: Body, params: Body) -> None:
     if "days_until_due" in params:
         invoice["_"]["days_until_due"] = params["days_until_due"]
     if "discounts" in params:
-        kept = invoice["discounts"]
-        invoice["discounts"] = _discounts(account, params, invoice["customer"], kept)
+        invoice["discounts"] = _discounts(
+            account, params, invoice["customer"], invoice["currency"], invoice["discounts"]
+        )
     if "default_tax_rates" in params:
         rates = taxes.checked(account, params["default_tax_rates"], "default_tax_rates")
         invoice["default_tax_rates"] = rates
