@@ -97,6 +97,35 @@ def test_tax_is_on_what_discounts_leave(client: stripe.StripeClient, shop: Shop)
     assert_books_balance(client)
 
 
+@pytest.mark.parametrize("inclusive", [True, False])
+def test_checkout_shows_the_tax_that_it_charges(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, inclusive: bool
+) -> None:
+    setup = client.v1.prices.create(
+        {"product": shop.product, "currency": "usd", "unit_amount": 1500}
+    )
+    session = client.v1.checkout.sessions.create(
+        {
+            "mode": "subscription",
+            "customer": shop.customer(),
+            "line_items": [
+                {"price": shop.month, "quantity": 1},
+                {"price": setup.id, "quantity": 1, "tax_rates": [rate(client, 5)]},
+            ],
+            "subscription_data": {"default_tax_rates": [rate(client, 19, inclusive=inclusive)]},
+            "success_url": "https://app.example/done",
+        }
+    )
+    assert session.total_details is not None
+    assert session.amount_subtotal == 4000
+    assert session.total_details.amount_tax == (399 if inclusive else 475) + 75
+    assert session.amount_total == (2500 if inclusive else 2975) + 1575
+    sandbox.checkout(session.id).pay(card="4242424242424242")
+    (invoice,) = client.v1.invoices.list().data
+    assert invoice.amount_paid == session.amount_total
+    assert_books_balance(client)
+
+
 def test_an_exempt_customer_pays_none(client: stripe.StripeClient, shop: Shop) -> None:
     customer = shop.customer()
     client.v1.customers.update(customer, {"tax_exempt": "reverse"})

@@ -8,7 +8,8 @@ from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import buyer
-from flask_billing.sandbox.checkout.session import due_now, must_be_open, needs_no_card
+from flask_billing.sandbox.checkout.amounts import due_now
+from flask_billing.sandbox.checkout.session import must_be_open, needs_no_card
 from flask_billing.sandbox.engine import intents, payments, starting
 from flask_billing.sandbox.engine.card_form import Card, check_card
 from flask_billing.sandbox.errors import ApiError, invalid
@@ -157,7 +158,7 @@ def _subscribe(
 
 
 def _entry(line: Body) -> Body:
-    entry = {"price": line["price"]}
+    entry: Body = {"price": line["price"], "tax_rates": line["_tax_rates"]}
     if line["quantity"] is not None:
         entry["quantity"] = line["quantity"]
     return entry

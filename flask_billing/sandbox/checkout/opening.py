@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from flask_billing.sandbox import currencies
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout import session as sessions
+from flask_billing.sandbox.checkout import amounts
+from flask_billing.sandbox.engine import minimum, taxes
 from flask_billing.sandbox.engine.subscriptions import checked_trial_end
 from flask_billing.sandbox.errors import ApiError, invalid, missing_param, not_built
 from flask_billing.sandbox.inferred import CHECKOUT_TRIAL_SECONDS
@@ -77,7 +78,10 @@ def check(account: Account, params: Body, mode: str) -> None:
     if (params.get("invoice_creation") or {}).get("enabled"):
         raise not_built("invoices of one-time payments in Checkout", "invoice_creation[enabled]")
     if mode == "subscription":
-        _check_trial(account, params.get("subscription_data") or {})
+        asked = params.get("subscription_data") or {}
+        _check_trial(account, asked)
+        name = "subscription_data[default_tax_rates]"
+        taxes.checked(account, asked.get("default_tax_rates"), name)
 
 
 def _check_addresses(params: Body) -> None:
@@ -216,7 +220,8 @@ def _line(account: Account, entry: Body, mode: str, where: str) -> Body:
     if metered and quantity is not None:
         raise invalid("You can not set a quantity for a metered price.", f"{where}[quantity]")
     fields.at_least(entry, "quantity", 1, inside=where)
-    return sessions.new_line(account, price, quantity)
+    rates = taxes.checked(account, entry.get("tax_rates"), f"{where}[tax_rates]")
+    return amounts.new_line(account, price, quantity, rates)
 
 
 def _price(account: Account, entry: Body, where: str) -> Body:
@@ -242,7 +247,7 @@ def _price(account: Account, entry: Body, where: str) -> Body:
 
 def check_total(account: Account, session: Body) -> None:
     """A payment must be worth charging."""
-    total, least = session["amount_total"], account.settings.minimum_charge
+    total, least = session["amount_total"], minimum.charge(account, session["currency"])
     if session["mode"] == "payment" and 0 < total < least:
         raise ApiError(
             400,

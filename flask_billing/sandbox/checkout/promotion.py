@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout.session import add_up, full_price
+from flask_billing.sandbox.checkout.amounts import add_up, full_price
 from flask_billing.sandbox.engine import discounts, redemption
 from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import promotion_codes

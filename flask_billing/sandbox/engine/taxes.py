@@ -33,7 +33,7 @@ def shown(account: Account, rates: list[str]) -> list[Body]:
 
 def apply(account: Account, invoice: Body, customer: Body) -> None:
     """Write each line's tax, on what discounts left of it, and the invoice's sums."""
-    reason = _EXEMPT.get(customer["tax_exempt"])
+    reason = exemption(customer)
     for line in invoice["lines"]["data"]:
         rates = _rates_of(account, invoice, line)
         off = sum(entry["amount"] for entry in line["discount_amounts"])
@@ -69,7 +69,7 @@ def sum_of(taxes: list[Body], behavior: str) -> int:
 
 def inside_subtotal(account: Account, invoice: Body, customer: Body) -> int:
     """The inclusive tax in an invoice's lines before discounts."""
-    exempt = _EXEMPT.get(customer["tax_exempt"])
+    exempt = exemption(customer)
     return sum(
         sum_of(
             on_amount(_rates_of(account, invoice, line), line["amount"], exempt=exempt),
@@ -77,6 +77,11 @@ def inside_subtotal(account: Account, invoice: Body, customer: Body) -> int:
         )
         for line in invoice["lines"]["data"]
     )
+
+
+def exemption(customer: Body | None) -> str | None:
+    """Why a customer pays no tax, or None."""
+    return _EXEMPT.get(customer["tax_exempt"]) if customer else None
 
 
 def _share(rate: Body) -> Fraction:

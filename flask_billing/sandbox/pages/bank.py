@@ -8,7 +8,7 @@ from werkzeug.wrappers import Request, Response
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion
-from flask_billing.sandbox.checkout.session import due_now
+from flask_billing.sandbox.checkout.amounts import due_now
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.pages import checkout as checkout_page

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Request, Response
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout import completion, promotion
+from flask_billing.sandbox.checkout import amounts, completion, promotion
 from flask_billing.sandbox.checkout import session as sessions
 from flask_billing.sandbox.engine import pricing
 from flask_billing.sandbox.engine.card_form import Card
@@ -163,9 +163,9 @@ def _page(
 ) -> Response:
     if session["status"] != "open":
         return _closed(request, session)
-    trial_end = sessions.trial_end(account, session)
+    trial_end = amounts.trial_end(account, session)
     lines = [_line(account, session, line, trial_end) for line in session["_"]["lines"]]
-    due = sessions.due_now(account, session)
+    due = amounts.due_now(account, session)
     coupon = account.get("coupon", session["_"].get("coupon"))
     customer = account.get("customer", session["customer"])
     return rendered(

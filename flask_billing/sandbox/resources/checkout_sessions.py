@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.checkout import opening, promotion
+from flask_billing.sandbox.checkout import amounts, opening, promotion
 from flask_billing.sandbox.checkout import session as sessions
 from flask_billing.sandbox.errors import invalid, missing_param, not_built
 from flask_billing.sandbox.expand import on_request
@@ -34,7 +34,7 @@ def create(account: Account, call: Call) -> Body:
     _discount(account, session, params)
     if mode == "setup":
         _prepare_setup(account, session, params)
-    sessions.add_up(account, session)
+    amounts.add_up(account, session)
     opening.check_total(account, session)
     account.schedule(expires_at, "checkout.expire", session["id"])
     return account.save(session)
@@ -99,7 +99,7 @@ def expire(account: Account, call: Call) -> Body:
 def line_items(account: Account, call: Call) -> Body:
     """What is bought."""
     session = _require(account, call.id)
-    return page_of(call, sessions.shown_lines(account, session))
+    return page_of(call, amounts.shown_lines(account, session))
 
 
 @endpoint("GET", "/v1/checkout/sessions", "checkout.SessionListParams")
@@ -124,4 +124,4 @@ def _line_items_field(account: Account, session: Body) -> Body:
     stored = account.anything(session["id"])
     assert stored is not None
     url = f"/v1/checkout/sessions/{session['id']}/line_items"
-    return listing(url, sessions.shown_lines(account, stored))
+    return listing(url, amounts.shown_lines(account, stored))
