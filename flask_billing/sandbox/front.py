@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from flask_billing.sandbox.api import Answer, Api, Request
 from flask_billing.sandbox.body import dumps
 from flask_billing.sandbox.engine_room import EngineRoom
-from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.faults import Fault, Faults
 from flask_billing.sandbox.ids import new_id
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 NO_ANSWER = "Sandbox-No-Answer"
+IN_PROCESS = "flask_billing.sandbox.in_process"
 _MAX_BODY = 2**20
 _KEPT_REQUESTS = 100_000
 
@@ -39,6 +39,9 @@ class Front:
         if path.split("/")[1] not in {"v1", "v2"}:
             return self._pages(environ, start_response)
         answer = self._answer(environ, path)
+        if NO_ANSWER in answer.headers and not environ.get(IN_PROCESS):
+            # A server takes this for a client that went away, and closes the connection.
+            raise ConnectionAbortedError("The sandbox was told to give no answer.")
         body = answer.text.encode()
         start_response(
             f"{answer.status} {_reason(answer.status)}",
@@ -57,6 +60,10 @@ class Front:
         if self.faults.outage:
             return self._broken(method, path, Fault(method, path, status=None), 503)
         fault = self.faults.strike(method, path)
+        if fault is not None and fault.delay:
+            time.sleep(fault.delay)
+        if fault is not None and fault.status == 0:
+            fault = None
         if fault is not None and not fault.after:
             return self._broken(method, path, fault, 502)
         answer, request = self._api.answer(
@@ -74,15 +81,8 @@ class Front:
 
 def _fault_answer(fault: Fault, default: int) -> Answer:
     request_id = new_id("req")
-    status = fault.status or default
-    kinds = {429: "invalid_request_error", 401: "invalid_request_error"}
-    error = ApiError(
-        status,
-        "An unknown error occurred" if status >= 500 else "The sandbox was told to fail here.",
-        error_type=kinds.get(status, "api_error"),
-        code={429: "rate_limit", 409: "lock_timeout"}.get(status),
-    )
-    answer = Answer(status, dumps(error.body(request_id)), {"Request-Id": request_id})
+    error = fault.error(fault.status or default)
+    answer = Answer(error.status, dumps(error.body(request_id)), {"Request-Id": request_id})
     if fault.status is None:
         answer.headers[NO_ANSWER] = "true"
     return answer

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from flask_billing.sandbox.front import NO_ANSWER
+from flask_billing.sandbox.front import IN_PROCESS, NO_ANSWER
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -83,6 +83,7 @@ def _call(
         "wsgi.multithread": True,
         "wsgi.multiprocess": False,
         "wsgi.run_once": False,
+        IN_PROCESS: True,
     }
     for name, value in headers.items():
         key = name.upper().replace("-", "_")

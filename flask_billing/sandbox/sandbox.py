@@ -162,22 +162,46 @@ class Sandbox:
         status: int | None = 500,
         *,
         after: bool = False,
+        error_type: str | None = None,
+        code: str | None = None,
+        decline_code: str | None = None,
+        message: str | None = None,
+        param: str | None = None,
     ) -> None:
         """Break the next requests to an endpoint.
 
         ``path`` is exact or has ``*`` or ``{object_id}`` for an id. ``status`` None breaks the
-        connection; with ``after`` the work is done and its answer lost.
+        connection; with ``after`` the work is done and its answer lost. ``error_type``, ``code``
+        and the others are those of Stripe's error; without them it fits the status.
         """
-        self._front.faults.add(Fault(method.upper(), path, times, status, after))
+        self._front.faults.add(
+            Fault(
+                method.upper(),
+                path,
+                times,
+                status,
+                after,
+                error_type=error_type,
+                code=code,
+                decline_code=decline_code,
+                message=message,
+                param=param,
+            )
+        )
 
     def outage(self, on: bool = True) -> Outage:
         """Stripe cannot be reached: until ``outage(False)``, or for the length of a ``with``."""
         self._front.faults.outage = on
         return Outage(self)
 
-    def slow(self, seconds: float) -> None:
-        """Every answer takes this long; 0 ends it."""
-        self._front.faults.delay = seconds
+    def slow(
+        self, seconds: float, method: str | None = None, path: str = "*", times: int = 1
+    ) -> None:
+        """Every answer takes this long, until ``slow(0)``; with ``method`` only the next ones."""
+        if method is None:
+            self._front.faults.delay = seconds
+        else:
+            self._front.faults.add(Fault(method.upper(), path, times, 0, delay=seconds))
 
     def repair(self) -> None:
         """End all faults."""

@@ -7,17 +7,16 @@ import json
 import threading
 import time
 import typing as t
-from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
 import stripe
-from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from flask_billing.sandbox import Sandbox, SandboxError, Settings
 
 from .conftest import Shop
+from .serving import serving
 
 SECRET = "whsec_test"
 
@@ -154,23 +153,10 @@ def test_a_receiver_that_raises_counts_as_500(
     assert sandbox.webhooks.deliver() == [("customer.created", 500)]
 
 
-@contextmanager
-def serving(app: t.Any) -> c.Iterator[str]:
-    """An application behind a server on this machine; its address."""
-    server = make_server("127.0.0.1", 0, app)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.port}/hook"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 def test_delivery_over_http(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     receiver = Receiver()
-    with serving(receiver) as url:
+    with serving(receiver) as address:
+        url = f"{address}/hook"
         endpoint = client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
         assert endpoint.secret is not None
         assert "secret" not in client.v1.webhook_endpoints.retrieve(endpoint.id)
@@ -188,7 +174,8 @@ def test_redirects_and_errors_count_as_failures(
     def app(environ: t.Any, start_response: t.Any) -> c.Iterable[bytes]:
         return Response(status=status, headers={"Location": "/elsewhere"})(environ, start_response)
 
-    with serving(app) as url:
+    with serving(app) as address:
+        url = f"{address}/hook"
         client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
         client.v1.customers.create({"name": "Ada"})
         assert sandbox.webhooks.deliver() == [("customer.created", status)]
@@ -205,7 +192,8 @@ def test_a_receiver_that_takes_too_long_fails(
         return Response()(environ, start_response)
 
     sandbox.webhooks.timeout = 0.2
-    with serving(app) as url:
+    with serving(app) as address:
+        url = f"{address}/hook"
         client.v1.webhook_endpoints.create({"url": url, "enabled_events": ["*"]})
         client.v1.customers.create({"name": "Ada"})
         assert sandbox.webhooks.deliver() == [("customer.created", 0)]
@@ -327,7 +315,8 @@ def test_enabled_events_can_change(
 
 def test_an_endpoint_names_its_api_version(client: stripe.StripeClient, sandbox: Sandbox) -> None:
     receiver = Receiver()
-    with serving(receiver) as url:
+    with serving(receiver) as address:
+        url = f"{address}/hook"
         endpoint = client.v1.webhook_endpoints.create(
             {"url": url, "enabled_events": ["*"], "api_version": "2026-03-25.dahlia"}
         )
