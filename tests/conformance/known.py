@@ -72,9 +72,9 @@ class Known:
         shown = self.find("customer", customer)
         if shown is not None:
             default = (shown.get("invoice_settings") or {}).get("default_payment_method")
-            cards = [default["id"] if isinstance(default, dict) else default]
+            cards = [id_of(default)]
         else:
-            cards = [one["payment_method"] for one in self._of(customer, "charge")]
+            cards = [id_of(one["payment_method"]) for one in self._of(customer, "charge")]
         return next((card for card in cards if card and card not in self._made), None)
 
     def customer(self, object_id: str) -> Body:
@@ -99,8 +99,16 @@ class Known:
 
     def _of(self, customer: str, wanted: str) -> c.Iterator[Body]:
         for (kind, _), body in self._objects.items():
-            if kind == wanted and body["customer"] == customer:
+            if kind == wanted and id_of(body.get("customer")) == customer:
                 yield body
+
+    def subscription_with(self, item: str) -> Body | None:
+        """The subscription around an item."""
+        for (kind, _), body in self._objects.items():
+            items = body["items"]["data"] if kind == "subscription" else []
+            if item in [one["id"] for one in items]:
+                return body
+        return None
 
     def first_invoice(self, subscription: str) -> str | None:
         """The invoice a subscription began with."""
@@ -132,6 +140,12 @@ def _ordered(intent: Body) -> str:
 
 def _filled(body: Body) -> Body:
     return {name: value for name, value in body.items() if value not in (None, "", [], {})}
+
+
+def id_of(value: t.Any) -> str | None:
+    """The id of an object, expanded or not."""
+    found: str | None = value["id"] if isinstance(value, dict) else value
+    return found
 
 
 def chosen(body: Body, names: t.Iterable[str]) -> Body:

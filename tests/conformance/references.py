@@ -22,6 +22,10 @@ _KINDS = {
     "subscription": "subscription",
     "payment_intent": "payment_intent",
     "charge": "charge",
+    "setup_intent": "setup_intent",
+    "default_tax_rates": "tax_rate",
+    "tax_rates": "tax_rate",
+    "meter": "meter",
 }
 _NOUNS = {
     "prices": "price",
@@ -35,8 +39,13 @@ _NOUNS = {
     "subscriptions": "subscription",
     "payment_intents": "payment_intent",
     "charges": "charge",
+    "setup_intents": "setup_intent",
+    "sessions": "checkout_session",
+    "subscription_items": "subscription_item",
+    "tax_rates": "tax_rate",
+    "meters": "meter",
 }
-_CATALOG = {"price", "product", "coupon", "promotion_code"}
+_CATALOG = {"price", "product", "coupon", "promotion_code", "tax_rate"}
 
 
 def references(exchange: Exchange) -> c.Iterator[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import typing as t
+from decimal import Decimal
 
 import pytest
 import stripe
@@ -286,3 +287,23 @@ def test_a_default_price_is_the_products_own(client: stripe.StripeClient, shop: 
         with pytest.raises(stripe.InvalidRequestError) as caught:
             client.v1.products.update(shop.product, {"default_price": price})
         assert caught.value.param == "default_price"
+
+
+def test_a_tier_shows_its_amounts_as_numbers_and_decimals(client: stripe.StripeClient) -> None:
+    price = client.v1.prices.create(
+        {
+            "currency": "usd",
+            "product_data": {"name": "Calls"},
+            "recurring": {"interval": "month"},
+            "billing_scheme": "tiered",
+            "tiers_mode": "graduated",
+            "tiers": [
+                {"up_to": 5, "unit_amount_decimal": Decimal("900")},
+                {"up_to": "inf", "unit_amount_decimal": Decimal("0.5"), "flat_amount": 100},
+            ],
+            "expand": ["tiers"],
+        }
+    )
+    assert price.tiers is not None
+    shown = [(tier.unit_amount, tier.unit_amount_decimal, tier.flat_amount) for tier in price.tiers]
+    assert shown == [(900, Decimal("900"), None), (None, Decimal("0.5"), 100)]

@@ -152,10 +152,8 @@ def _tier(tier: Body, where: str) -> Body:
             )
 
     return {
-        "flat_amount": tier.get("flat_amount"),
-        "flat_amount_decimal": tier.get("flat_amount_decimal") or _text(tier.get("flat_amount")),
-        "unit_amount": tier.get("unit_amount"),
-        "unit_amount_decimal": tier.get("unit_amount_decimal") or _text(tier.get("unit_amount")),
+        **_both(tier, "flat_amount"),
+        **_both(tier, "unit_amount"),
         "up_to": None if tier["up_to"] == "inf" else tier["up_to"],
     }
 
@@ -163,5 +161,12 @@ def _tier(tier: Body, where: str) -> Body:
 _TIER_AMOUNTS = ("unit_amount", "unit_amount_decimal", "flat_amount", "flat_amount_decimal")
 
 
-def _text(amount: int | None) -> str | None:
-    return None if amount is None else str(amount)
+def _both(tier: Body, name: str) -> Body:
+    """An amount as a number, if it is a whole one, and as a decimal."""
+    text = tier.get(f"{name}_decimal")
+    given = tier.get(name) if text is None else text
+    if given is None:
+        return {name: None, f"{name}_decimal": None}
+    exact = Decimal(given)
+    whole = int(exact) if exact == exact.to_integral_value() else None
+    return {name: whole, f"{name}_decimal": f"{exact.normalize():f}"}

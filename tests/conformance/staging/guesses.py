@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .cassettes import Body, Exchange
+from ..cassettes import Body, Exchange
 
 
 def price_behind(exchange: Exchange) -> Body:
