@@ -6,7 +6,8 @@ PORT ?= 5000
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
+# setuptools warns at length about every editable install.
+PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
 .PHONY: demo test check format schema revision
 .DELETE_ON_ERROR:

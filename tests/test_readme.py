@@ -31,11 +31,23 @@ assert client.get("/billing/").status_code == 200
 """
 
 
-def block(language: str) -> str:
-    """The README's code block in that language."""
-    found = re.search(rf"```{language}\n(.+?)```", README.read_text(), flags=re.S)
-    assert found is not None
-    return found[1]
+#: The same with the block that adds tables and a way in.
+TRIED_AS_IT_STANDS = """
+import os, sys
+sys.path.insert(0, os.getcwd())
+from app import app
+
+client = app.test_client()
+assert client.get("/login").location == "/billing/plans"
+assert b"$29" in client.get("/billing/plans").data
+assert [client.post("/reports").status_code for _ in range(4)] == [200, 200, 200, 429]
+"""
+
+
+def block(language: str, number: int = 0) -> str:
+    """A code block of the README in that language."""
+    found: str = re.findall(rf"```{language}\n(.+?)```", README.read_text(), flags=re.S)[number]
+    return found
 
 
 def test_the_integration_of_the_readme_works_in_an_empty_app(tmp_path: Path) -> None:
@@ -47,6 +59,29 @@ def test_the_integration_of_the_readme_works_in_an_empty_app(tmp_path: Path) -> 
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_works_as_it_stands(tmp_path: Path) -> None:
+    (tmp_path / "billing.toml").write_text(block("toml"))
+    (tmp_path / "app.py").write_text(f"{block('python')}\n\n{block('python', 1)}")
+
+    for command in (
+        [sys.executable, "-c", TRIED_AS_IT_STANDS],
+        [
+            str(Path(sys.executable).parent / "flask"),
+            *["billing", "sandbox", "advance", "--days", "31"],
+        ],
+    ):
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_of_a_test_is_that_of_the_docs() -> None:
+    shown = [line for line in block("python", 2).splitlines() if line.startswith("    ")]
+    told = (README.parent / "docs" / "sandbox.md").read_text()
+
+    assert shown
+    assert [line for line in shown if line.replace("(user,", "(ada,") not in told] == []
 
 
 def test_the_readme_links_to_files_that_are_there() -> None:
