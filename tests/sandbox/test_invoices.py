@@ -238,3 +238,29 @@ def test_a_card_of_somebody_else_does_not_pay_an_invoice(
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.invoices.pay(invoice.id, {"payment_method": other.id})
     assert caught.value.param == "payment_method"
+
+
+def test_a_preview_takes_items_that_do_not_exist_yet(
+    client: stripe.StripeClient, shop: Shop
+) -> None:
+    customer = shop.customer()
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.invoices.create_preview({"customer": customer})
+    assert caught.value.code == "invoice_upcoming_none"
+    alone = client.v1.invoices.create_preview(
+        {
+            "customer": customer,
+            "currency": "usd",
+            "invoice_items": [{"amount": 700, "description": "Setup"}],
+        }
+    )
+    assert (alone.total, alone.lines.data[0].description) == (700, "Setup")
+    subscription = shop.subscribe(customer)
+    renewal = client.v1.invoices.create_preview(
+        {
+            "subscription": subscription,
+            "invoice_items": [{"unit_amount": 250, "quantity": 2, "currency": "usd"}],
+        }
+    )
+    assert (renewal.total, renewal.id[:12]) == (3000, "upcoming_in_")
+    assert client.v1.invoice_items.list().data == []

@@ -203,3 +203,6 @@ def test_each_currency_has_a_smallest_charge(
     with pytest.raises(stripe.InvalidRequestError, match="minimum charge amount"):
         client.v1.payment_intents.create({"amount": least - 1, "currency": currency})
     assert client.v1.payment_intents.create({"amount": least, "currency": currency}).id
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v1.payment_intents.create({"amount": 100_000_000, "currency": currency})
+    assert caught.value.code == "amount_too_large"

@@ -8,6 +8,7 @@ from flask_billing.sandbox.engine import (
     pausing,
     phase_change,
     planning,
+    preview_items,
     renewal,
     resuming,
     schedules,
@@ -43,6 +44,7 @@ def preview(account: Account, params: Body) -> Body:
     change = {name: asked[name] for name in _SHARED if name in asked}
     if params.get("discounts") is not None:
         change["discounts"] = params["discounts"]
+    preview_items.add(account, params, _payer(account, params))
     if params.get("schedule") or params.get("schedule_details"):
         invoice = _of_schedule(account, params)
     elif params.get("subscription"):
@@ -58,6 +60,14 @@ def preview(account: Account, params: Body) -> Body:
         line["invoice"] = shown["id"]
     shown["lines"]["url"] = f"/v1/invoices/{shown['id']}/lines"
     return shown
+
+
+def _payer(account: Account, params: Body) -> str | None:
+    if params.get("customer"):
+        customer: str = params["customer"]
+        return customer
+    subscription = account.get("subscription", params.get("subscription"))
+    return subscription["customer"] if subscription else None
 
 
 def _of_subscription(account: Account, subscription: Body, change: Body, asked: Body) -> Body:
@@ -173,7 +183,10 @@ def _of_customer(account: Account, params: Body) -> Body:
         if subscription["status"] in {"active", "trialing", "past_due"}
     ]
     if not live:
-        raise _nothing(params["customer"])
+        invoice = preview_items.alone(account, params)
+        if invoice is None:
+            raise _nothing(params["customer"])
+        return invoice
     return _of_subscription(account, min(live, key=shape.next_turn), {}, {})
 
 

@@ -1,57 +1,34 @@
 """Invoice items: one-time amounts, for the next invoice or on a draft."""
 
-from decimal import Decimal
-from fractions import Fraction
-
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import draft_lines, invoice_items, pricing, proration, taxes
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.engine import draft_lines, taxes
+from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields
-from flask_billing.sandbox.resources.prices import inline_price
+from flask_billing.sandbox.resources import invoice_item_params as item_params
 from flask_billing.sandbox.router import Call, endpoint
+
+_PRICING = (
+    "amount",
+    "quantity",
+    "quantity_decimal",
+    "pricing",
+    "price_data",
+    "unit_amount_decimal",
+)
 
 
 @endpoint("POST", "/v1/invoiceitems", "InvoiceItemCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Put an amount on the customer's next invoice, or on a draft that is named."""
     params = call.params
-    _refuse_discounts(params)
     invoice = _draft(account, params)
     owner = invoice["customer"] if invoice else None
     customer = account.require("customer", params.get("customer", owner), param="customer")
     if invoice and invoice["customer"] != customer["id"]:
         raise invalid("The invoice belongs to another customer.", "invoice")
-    if params.get("subscription"):
-        account.require("subscription", params["subscription"], param="subscription")
-    quantity = params.get("quantity") or 1
-    price = _price(account, params)
-    currency = (
-        params.get("currency")
-        or (price and price["currency"])
-        or (invoice and invoice["currency"])
-        or customer["currency"]
-        or account.settings.currency
-    ).lower()
-    if (price and price["currency"] != currency) or (invoice and invoice["currency"] != currency):
-        raise invalid(f"The currency of price and invoice must be `{currency}`.", "currency")
-    item = invoice_items.new_invoice_item(
-        account,
-        customer,
-        price=price,
-        amount=_amount(price, params, quantity),
-        currency=currency,
-        quantity=quantity,
-        description=params.get("description")
-        or (pricing.product_name(account, price) if price else None),
-        subscription=params.get("subscription"),
-        discountable=params.get("discountable", True),
-        period=_period(params),
-        metadata=fields.new_metadata(params),
-        tax_rates=taxes.checked(account, params.get("tax_rates"), "tax_rates"),
-        unit_amount=params.get("unit_amount_decimal"),
-    )
+    item = item_params.new_item(account, customer, params, invoice)
     if invoice is not None:
         item["invoice"] = invoice["id"]
     account.emit("invoiceitem.created", item)
@@ -77,53 +54,6 @@ def _check_draft(invoice: Body | None) -> None:
         )
 
 
-def _refuse_discounts(params: Body) -> None:
-    if params.get("discounts"):
-        raise ApiError(
-            404,
-            "The sandbox knows discounts of invoices and subscriptions; those of a single invoice "
-            "item are not there.",
-            param="discounts",
-        )
-
-
-def _price(account: Account, params: Body) -> Body | None:
-    if params.get("price_data"):
-        return inline_price(account, params["price_data"], "price_data")
-    chosen = (params.get("pricing") or {}).get("price")
-    if not chosen:
-        return None
-    price = account.require("price", chosen, param="pricing[price]")
-    if price["recurring"] is not None:
-        raise invalid(
-            "The price specified is set to `type=recurring` but this field only accepts prices "
-            "with `type=one_time`.",
-            "pricing[price]",
-        )
-    return price
-
-
-def _amount(price: Body | None, params: Body, quantity: int) -> int:
-    if price is not None:
-        return pricing.amount(price, quantity)
-    if params.get("unit_amount_decimal") is not None:
-        exact = Fraction(Decimal(params["unit_amount_decimal"])) * quantity
-        return proration.rounded(exact)
-    if params.get("amount") is None:
-        raise invalid("You must provide `amount` or `pricing`.", "amount", "parameter_missing")
-    amount: int = params["amount"]
-    return amount
-
-
-def _period(params: Body) -> tuple[int, int] | None:
-    period = params.get("period")
-    if not period:
-        return None
-    if period["end"] < period["start"]:
-        raise invalid("`period[end]` must be on or after `period[start]`.", "period[end]")
-    return period["start"], period["end"]
-
-
 @endpoint("GET", "/v1/invoiceitems/{id}", "InvoiceItemRetrieveParams")
 def retrieve(account: Account, call: Call) -> Body:
     """One invoice item."""
@@ -134,11 +64,11 @@ def retrieve(account: Account, call: Call) -> Body:
 def update(account: Account, call: Call) -> Body:
     """Change an item that waits or is on a draft; the draft is added up again."""
     item, params = account.require("invoiceitem", call.id), call.params
-    _refuse_discounts(params)
+    item_params.refuse_discounts(params)
     _check_draft(account.get("invoice", item["invoice"]))
     fields.assign(item, params, ("description", "discountable"))
     _reprice(account, item, params)
-    if period := _period(params):
+    if period := item_params.asked_period(params):
         item["period"] = {"end": period[1], "start": period[0]}
     if "tax_rates" in params:
         item["tax_rates"] = taxes.checked(account, params["tax_rates"], "tax_rates")
@@ -149,18 +79,25 @@ def update(account: Account, call: Call) -> Body:
 
 
 def _reprice(account: Account, item: Body, params: Body) -> None:
-    names = ("amount", "quantity", "pricing", "price_data", "unit_amount_decimal")
+    names = (
+        "amount",
+        "quantity",
+        "quantity_decimal",
+        "pricing",
+        "price_data",
+        "unit_amount_decimal",
+    )
     if not any(params.get(name) is not None for name in names):
         return
-    quantity = params.get("quantity") or item["quantity"]
-    price = _price(account, params)
+    quantity = item_params.asked_quantity(params) or item["quantity"]
+    price = item_params.asked_price(account, params)
     details = item["pricing"]
     if price is not None:
         details["price_details"] = {"price": price["id"], "product": price["product"]}
         details["unit_amount_decimal"] = price["unit_amount_decimal"]
     elif params.get("amount") is None and params.get("unit_amount_decimal") is None:
         price = account.require("price", details["price_details"]["price"], param="pricing")
-    item["amount"] = _amount(price, params, quantity)
+    item["amount"] = item_params.asked_amount(price, params, quantity)
     item["quantity"], item["quantity_decimal"] = quantity, str(quantity)
     if price is None:
         details["unit_amount_decimal"] = params.get("unit_amount_decimal") or str(item["amount"])

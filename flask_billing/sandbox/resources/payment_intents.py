@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import holds, intents, minimum
+from flask_billing.sandbox.engine import holds, intents, minimum, pricing
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, intent_rules, payment_methods
@@ -18,6 +18,7 @@ _TOO_SMALL = (
 )
 
 
+_LARGEST = 99_999_999
 _PLAIN = (
     "description",
     "receipt_email",
@@ -62,6 +63,9 @@ def create(account: Account, call: Call) -> Body:
 def _check_amount(account: Account, amount: int, currency: str) -> None:
     if amount < minimum.charge(account, currency):
         raise invalid(_TOO_SMALL, "amount", "parameter_invalid_integer")
+    if amount > _LARGEST:
+        largest = pricing.money(_LARGEST, currency)
+        raise invalid(f"Amount must be no more than {largest}", "amount", "amount_too_large")
 
 
 def _change(account: Account, intent: Body, params: Body) -> None:
