@@ -48,8 +48,8 @@ class Rule:
 class Translation:
     """A parameter that an older API version spelled otherwise, such as ``items.plan``.
 
-    ``wrap`` puts the value into a hash under this name, ``rename`` gives the parameter another
-    one, ``values`` are the values' new names, ``drop`` leaves it out.
+    ``wrap`` puts the value into a hash under this name, a time as a timestamp; ``rename`` gives the
+    parameter another name, ``values`` are the values' new names, ``drop`` leaves it out.
     """
 
     param: str
@@ -78,8 +78,13 @@ class Translation:
             node[names[0]] = self._walked(value, names[1:])
         elif not self.drop:
             value = self.values.get(value, value) if isinstance(value, str) else value
-            node[self.rename or names[0]] = {self.wrap: value} if self.wrap else value
+            node[self.rename or names[0]] = self._wrapped(value) if self.wrap else value
         return node
+
+    def _wrapped(self, value: t.Any) -> Body:
+        if isinstance(value, str) and value.isdigit():
+            return {str(self.wrap): "timestamp", "timestamp": value}
+        return {str(self.wrap): value}
 
 
 def _matches(text: str, pattern: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import typing as t
 
-_ID = re.compile(r"\b([a-z]{2,12}_(?:test_)?)(?=[0-9A-Za-z]*[0-9A-Z])[0-9A-Za-z]{10,}\b")
+_ID = re.compile(r"\b((?:[a-z]{2,12}_){1,3})(?=[0-9A-Za-z]*[0-9A-Z])[0-9A-Za-z]{10,}\b")
 _NUMBER = re.compile(r"\b[0-9A-Z]{8}-(?=\d{4}\b)")
 #: Where an id of another form stands, such as a price called ``small-monthly``.
 _REFERENCES = {"id", "price", "plan", "product", "coupon", "promotion_code", "default_price"}

@@ -111,21 +111,58 @@ def test_an_answer_of_another_status_is_told(tmp_path: Path, recorded: list[Reco
 
 
 def test_parameters_of_an_older_version_are_said_in_todays_words(tmp_path: Path) -> None:
+    clover = "2025-10-29.clover"
     with Sandbox(now=NOW) as sandbox:
         recorder = Recorder(sandbox)
-        recorder.send(
-            "POST",
+        recorder.post(
             "/v1/checkout/sessions",
             mode="setup",
             currency="usd",
             ui_mode="hosted_page",
             success_url="https://app.example/",
         )
-    exchange = recorder.exchanges[0]
-    exchange["request"]["params"]["ui_mode"] = "hosted"
-    exchange["response"]["body"]["ui_mode"] = "hosted"
-    exchange["meta"]["api_version"] = "2025-10-29.clover"
-    assert differences(tmp_path, [exchange]) == []
-    exchange["meta"]["api_version"] = VERSION
+        recorder.post(
+            "/v1/payment_intents",
+            amount=2900,
+            currency="usd",
+            allowed_payment_method_types=["card"],
+        )
+    session, payment = recorder.exchanges
+    session["request"]["params"]["ui_mode"] = "hosted"
+    session["response"]["body"]["ui_mode"] = "hosted"
+    asked = payment["request"]["params"]
+    asked["payment_method_types"] = asked.pop("allowed_payment_method_types")
+    payment["response"]["body"]["automatic_payment_methods"] = None
+    for exchange in (session, payment):
+        exchange["meta"]["api_version"] = clover
+    assert differences(tmp_path, [session, payment]) == []
+    session["meta"]["api_version"] = payment["meta"]["api_version"] = VERSION
     (tmp_path / "again").mkdir()
-    assert differences(tmp_path / "again", [exchange]) == ["answer status"]
+    assert differences(tmp_path / "again", [session, payment]) == ["answer status"] * 2
+
+
+def test_a_preview_of_an_older_version_names_its_anchor_as_a_time(tmp_path: Path) -> None:
+    anchor = int(NOW.timestamp()) + 5 * 86_400
+    with Sandbox(now=NOW) as sandbox:
+        before, recorder = Recorder(sandbox), Recorder(sandbox)
+        price = before.post(
+            "/v1/prices",
+            currency="usd",
+            unit_amount=2500,
+            recurring={"interval": "month"},
+            product_data={"name": "Pro"},
+        )["id"]
+        customer = recorder.post("/v1/customers", email="ada@example.com")["id"]
+        recorder.get(f"/v1/prices/{price}")
+        recorder.post(
+            "/v1/invoices/create_preview",
+            customer=customer,
+            subscription_details={
+                "items": [{"price": price}],
+                "billing_cycle_anchor": {"type": "timestamp", "timestamp": anchor},
+            },
+        )
+    preview = recorder.exchanges[-1]
+    preview["request"]["params"]["subscription_details"]["billing_cycle_anchor"] = str(anchor)
+    preview["meta"]["api_version"] = "2026-03-25.dahlia"
+    assert differences(tmp_path, recorder.exchanges) == []
