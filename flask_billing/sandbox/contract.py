@@ -52,13 +52,16 @@ def read_params(type_name: str, params: Body) -> Body:
     return result
 
 
-@cache
-def _params_reader(type_name: str) -> Reader:
+def params_type(type_name: str) -> Any:
+    """The TypedDict of this name below ``stripe.params``."""
     package, _, name = type_name.rpartition(".")
     # Those of the v2 API are in packages that nobody else imports.
-    found: Any = import_module(f"stripe.params.{package}".rstrip("."))
-    found = getattr(found, name)
-    return _typed_dict_reader(found)
+    return getattr(import_module(f"stripe.params.{package}".rstrip(".")), name)
+
+
+@cache
+def _params_reader(type_name: str) -> Reader:
+    return _typed_dict_reader(params_type(type_name))
 
 
 @cache

@@ -53,8 +53,7 @@ def parameters_in_the_sdk() -> dict[tuple[str, str], str]:
 
 def fields_of(name: str) -> set[str]:
     """The parameters of a type below ``stripe.params``."""
-    cls: t.Any = functools.reduce(getattr, name.split("."), stripe.params)
-    return set(cls.__annotations__) - set(RequestOptions.__annotations__)
+    return set(contract.params_type(name).__annotations__) - set(RequestOptions.__annotations__)
 
 
 def sent(http: Client, endpoint: router.Endpoint, name: str, value: str) -> dict[str, t.Any]:

@@ -3,7 +3,8 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import discounts, taxes
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.engine.subscriptions import trial_settings
+from flask_billing.sandbox.errors import ApiError, invalid, not_built
 from flask_billing.sandbox.resources import fields, payment_methods
 
 #: Parameters of create and update that the sandbox does not build.
@@ -26,10 +27,25 @@ def check(params: Body) -> None:
     for name in _NOT_BUILT:
         if params.get(name):
             raise ApiError(404, f"The sandbox does not know `{name}` of subscriptions.", param=name)
+    if trial_settings(params)["end_behavior"].get("billing_cycle_anchor") == "unchanged":
+        raise not_built("trials that leave the billing cycle anchor", "trial_settings")
+    options = (params.get("payment_settings") or {}).get("payment_method_options") or {}
+    for name in options.keys() - {"card", "us_bank_account"}:
+        raise not_built(f"`{name}` of subscriptions", "payment_settings[payment_method_options]")
     if params.get("collection_method") == "charge_automatically" and params.get("days_until_due"):
         raise invalid(
             "You can only set `days_until_due` when `collection_method` is `send_invoice`.",
             "days_until_due",
+        )
+
+
+def check_is_live(subscription: Body) -> None:
+    """Refuse changes of a subscription that has ended."""
+    if subscription["status"] in {"canceled", "incomplete_expired"}:
+        raise ApiError(
+            400,
+            "A canceled subscription can only update its cancellation_details and metadata.",
+            code="invalid_canceled_subscription_fields",
         )
 
 
@@ -62,9 +78,10 @@ def assign(account: Account, subscription: Body, params: Body) -> None:
         subscription["automatic_tax"]["enabled"] = params["automatic_tax"]["enabled"]
     if "pause_collection" in params:
         _pause_collection(account, subscription, params["pause_collection"])
-    for name in ("payment_settings", "trial_settings"):
-        if params.get(name):
-            subscription[name] = {**subscription[name], **params[name]}
+    if params.get("payment_settings"):
+        subscription["payment_settings"].update(fields.unset(params["payment_settings"]))
+    if params.get("trial_settings"):
+        subscription["trial_settings"] = trial_settings(params, subscription["trial_settings"])
 
 
 def _pause_collection(account: Account, subscription: Body, asked: Body | str) -> None:

@@ -9,17 +9,22 @@ from flask_billing.sandbox.engine.periods import period_containing
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.present import presents
+from flask_billing.sandbox.resources import fields
 from flask_billing.sandbox.settings import DAY
 
 _LONGEST_TRIAL = 731 * DAY
 
 
+def trial_settings(params: Body, before: Body | None = None) -> Body:
+    """How a trial ends, with what was not said as it was."""
+    asked = (params.get("trial_settings") or {}).get("end_behavior") or {}
+    known = before["end_behavior"] if before else {"missing_payment_method": "create_invoice"}
+    return {"end_behavior": {**known, **asked}}
+
+
 def new_subscription(account: Account, customer: Body, currency: str, params: Body) -> Body:
     """The object without its items."""
-    settings = params.get("payment_settings") or {}
-    trial_settings = params.get("trial_settings") or {
-        "end_behavior": {"missing_payment_method": "create_invoice"}
-    }
+    settings = fields.unset(params.get("payment_settings") or {})
     return {
         "id": new_id("sub"),
         "object": "subscription",
@@ -72,7 +77,7 @@ def new_subscription(account: Account, customer: Body, currency: str, params: Bo
         "test_clock": None,
         "transfer_data": None,
         "trial_end": None,
-        "trial_settings": trial_settings,
+        "trial_settings": trial_settings(params),
         "trial_start": None,
         "_": {},
     }

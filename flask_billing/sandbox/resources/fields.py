@@ -1,6 +1,7 @@
 """How parameters change an object's fields: unset, merged, or set."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
@@ -102,3 +103,10 @@ def in_the_future(account: Account, params: Body, name: str) -> None:
     value = params.get(name)
     if isinstance(value, int) and value <= account.now:
         raise invalid("Invalid timestamp: must be an integer Unix timestamp in the future.", name)
+
+
+def unset(value: Any) -> Any:
+    """What was sent with every empty string in it as null."""
+    if isinstance(value, dict):
+        return {name: unset(entry) for name, entry in value.items()}
+    return None if value == "" else value

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import updating
+from flask_billing.sandbox.engine import attributes, updating
 from flask_billing.sandbox.errors import missing_object
 from flask_billing.sandbox.lists import page_of
 from flask_billing.sandbox.router import Call, endpoint
@@ -25,6 +25,7 @@ def create(account: Account, call: Call) -> Body:
     """Add an item."""
     params = dict(call.params)
     subscription = account.require("subscription", params["subscription"], param="subscription")
+    attributes.check_is_live(subscription)
     known = {item["id"] for item in subscription["items"]["data"]}
     entry = {k: params[k] for k in ("price", "quantity", "metadata", "price_data") if k in params}
     updating.update(account, subscription, {**_shared(params), "items": [entry]})
@@ -41,6 +42,7 @@ def retrieve(account: Account, call: Call) -> Body:
 def update(account: Account, call: Call) -> Body:
     """Change an item."""
     subscription, _item = _find(account, call.id)
+    attributes.check_is_live(subscription)
     params = dict(call.params)
     entry = {k: params[k] for k in ("price", "quantity", "metadata", "price_data") if k in params}
     updating.update(account, subscription, {**_shared(params), "items": [{**entry, "id": call.id}]})
@@ -51,6 +53,7 @@ def update(account: Account, call: Call) -> Body:
 def delete(account: Account, call: Call) -> Body:
     """Remove an item."""
     subscription, item = _find(account, call.id)
+    attributes.check_is_live(subscription)
     updating.update(
         account,
         subscription,

@@ -54,11 +54,7 @@ def update(account: Account, call: Call) -> Body:
 
 def _update_ended(account: Account, subscription: Body, params: Body) -> None:
     if set(params) - {"metadata", "cancellation_details", "expand"}:
-        raise ApiError(
-            400,
-            "A canceled subscription can only update its cancellation_details and metadata.",
-            code="invalid_canceled_subscription_fields",
-        )
+        attributes.check_is_live(subscription)
     with account.changing(subscription, "customer.subscription.updated"):
         fields.merge_metadata(subscription, params)
         fields.assign(
