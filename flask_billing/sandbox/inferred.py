@@ -11,6 +11,9 @@ from math import ceil, floor
 #: Days after a failed renewal at which the payment is tried again.
 RETRY_DAYS = (1, 3, 5, 7, 9, 11, 13, 14)
 
+#: The same for an account that tries three times within a week.
+THREE_RETRY_DAYS = (1, 3, 7)
+
 #: Days before a renewal at which ``invoice.upcoming`` is sent.
 UPCOMING_DAYS = 7
 
@@ -328,4 +331,10 @@ INFERRED = (
         "renewal.",
         "docs: payment_behavior",
     ),
+    Inference(
+        "A trial without a payment method has a pending_setup_intent, whose card becomes that of "
+        "the subscription.",
+        "reference of pending_setup_intent",
+    ),
+    Inference("Three retries are on the days THREE_RETRY_DAYS.", "docs: custom retry schedule"),
 )

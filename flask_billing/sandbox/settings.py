@@ -13,13 +13,18 @@ API_VERSION = "2026-10-28.endive"
 DAY = 86_400
 HOUR = 3_600
 
+#: For ``retry_days``: three tries within a week instead of eight in two.
+THREE_RETRIES = inferred.THREE_RETRY_DAYS
+
 
 @dataclass(frozen=True)
 class Settings:
     """The settings of the sandbox's Stripe account.
 
-    ``retry_days`` are the days after a failed renewal at which the payment is tried again (8 in
-    two weeks by default); ``after_retries`` is what happens to the subscription then.
+    ``retry_days`` are the days after a failed renewal at which the payment is tried again: eight
+    in two weeks, or `THREE_RETRIES`; ``after_retries`` is what happens to the subscription then.
+    A card that was refused for good is not tried again. ``draft_seconds`` is how long a renewal's
+    invoice is a draft, ``incomplete_seconds`` how long a first payment or a pending update waits.
     ``upcoming_days`` is how long before a renewal ``invoice.upcoming`` is sent.
     ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
     test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``. ``meter_validation_seconds`` is how long
@@ -27,9 +32,6 @@ class Settings:
     ``requests_per_second`` is the rate limit (Stripe's own is 25 in test mode; None has none).
     ``restricted_keys`` are keys ``rk_test_...`` with their permissions, such as
     ``customer_read`` or ``subscription_write``; a restricted key that is not named may do all.
-    ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
-    test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``. ``meter_validation_seconds`` is how long
-    invalid meter events are collected before an event reports them.
     """
 
     account_name: str = "Sandbox"

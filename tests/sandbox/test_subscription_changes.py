@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 import stripe
 
-from flask_billing.sandbox import Sandbox
+from flask_billing.sandbox import Sandbox, Settings
+from flask_billing.sandbox.settings import THREE_RETRIES
 
 from .conftest import START, Shop
 
@@ -263,3 +264,88 @@ def test_voiding_the_first_invoice_ends_an_incomplete_subscription(
     )
     client.v1.invoices.void_invoice(str(subscription.latest_invoice))
     assert client.v1.subscriptions.retrieve(subscription.id).status == "incomplete_expired"
+
+
+def test_a_trial_without_a_card_asks_for_one(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    customer = shop.customer(card=None)
+    trial = client.v1.subscriptions.create(
+        {
+            "customer": customer,
+            "items": [{"price": shop.month}],
+            "trial_period_days": 7,
+            "expand": ["pending_setup_intent"],
+        }
+    )
+    intent = t.cast(stripe.SetupIntent, trial.pending_setup_intent)
+    assert (intent.status, intent.customer) == ("requires_payment_method", customer)
+    client.v1.setup_intents.confirm(
+        intent.id, {"payment_method": "pm_card_visa", "return_url": "https://app.example/done"}
+    )
+    ready = client.v1.subscriptions.retrieve(trial.id)
+    assert ready.pending_setup_intent is None
+    assert ready.default_payment_method is not None
+    sandbox.clock.advance(days=8)
+    assert invoices(client, trial.id)[0].status == "paid"
+
+
+def test_a_preview_with_items_that_do_not_stay(client: stripe.StripeClient, shop: Shop) -> None:
+    customer = shop.customer()
+    subscription = shop.subscribe(customer)
+    preview = client.v1.invoices.create_preview(
+        {
+            "subscription": subscription,
+            "invoice_items": [{"amount": 700, "currency": "usd", "description": "Setup"}],
+        }
+    )
+    assert [line.amount for line in preview.lines.data] == [700, 2500]
+    assert client.v1.invoice_items.list({"customer": customer}).data == []
+
+
+def test_a_change_on_subscription_items_may_wait_too(
+    client: stripe.StripeClient, shop: Shop
+) -> None:
+    customer = shop.customer()
+    subscription = client.v1.subscriptions.retrieve(shop.subscribe(customer))
+    bad = client.v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
+    client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": bad.id}})
+    item = client.v1.subscription_items.update(
+        subscription["items"].data[0].id,
+        {
+            "quantity": 3,
+            "proration_behavior": "always_invoice",
+            "payment_behavior": "pending_if_incomplete",
+        },
+    )
+    assert item.quantity == 1
+    assert client.v1.subscriptions.retrieve(subscription.id).pending_update is not None
+    with pytest.raises(stripe.InvalidRequestError, match="discounts of single items"):
+        client.v1.subscription_items.create(
+            {
+                "subscription": subscription.id,
+                "price": shop.team,
+                "discounts": [{"coupon": "any"}],
+            }
+        )
+
+
+def test_three_retries_in_a_week_are_a_setting(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    sandbox.settings = Settings(retry_days=THREE_RETRIES, after_retries="unpaid")
+    customer = shop.customer()
+    subscription = shop.subscribe(customer)
+    bad = client.v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
+    client.v1.customers.update(customer, {"invoice_settings": {"default_payment_method": bad.id}})
+    sandbox.clock.advance(days=34)
+    assert client.v1.subscriptions.retrieve(subscription).status == "past_due"
+    sandbox.clock.advance(days=1, hours=2)
+    assert client.v1.subscriptions.retrieve(subscription).status == "unpaid"
+    failed = invoices(client, subscription)[0]
+    assert (failed.attempt_count, failed.next_payment_attempt) == (4, None)
+    sandbox.clock.advance(days=25)
+    assert invoices(client, subscription)[0].status == "draft"
+    good = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
+    client.v1.invoices.pay(invoices(client, subscription)[0].id, {"payment_method": good.id})
+    assert client.v1.subscriptions.retrieve(subscription).status == "active"

@@ -26,7 +26,11 @@ def check(params: Body) -> None:
     """Refuse what would be silently forgotten."""
     for name in _NOT_BUILT:
         if params.get(name):
-            raise ApiError(404, f"The sandbox does not know `{name}` of subscriptions.", param=name)
+            raise not_built(f"`{name}` of subscriptions", name)
+    for kind in ("items", "add_invoice_items"):
+        for index, entry in enumerate(params.get(kind) or []):
+            if entry.get("discounts"):
+                raise not_built("discounts of single items", f"{kind}[{index}][discounts]")
     if trial_settings(params)["end_behavior"].get("billing_cycle_anchor") == "unchanged":
         raise not_built("trials that leave the billing cycle anchor", "trial_settings")
     options = (params.get("payment_settings") or {}).get("payment_method_options") or {}

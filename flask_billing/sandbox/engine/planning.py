@@ -3,7 +3,7 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import phase_change, phases, schedules
-from flask_billing.sandbox.errors import ApiError, invalid, missing_param, unknown_param
+from flask_billing.sandbox.errors import invalid, missing_param, not_built, unknown_param
 from flask_billing.sandbox.resources import fields
 
 
@@ -18,7 +18,7 @@ def create(account: Account, params: Body) -> Body:
             raise unknown_param(f"phases[{index}][start_date]")
     begins = account.now if params["start_date"] == "now" else params["start_date"]
     if begins < account.now:
-        raise ApiError(404, "The sandbox starts schedules now or later; it does not backdate them.")
+        raise not_built("schedules that start in the past", "start_date")
     plan = phases.read(account, params["phases"], begins, customer["id"])
     schedule = schedules.new_schedule(account, customer["id"], plan, params)
     if begins == account.now:
@@ -92,4 +92,4 @@ def _owner(schedule: Body) -> str:
 def refuse_pauses(params: Body) -> None:
     """Pauses by schedule are not there."""
     if params.get("pause_schedules"):
-        raise ApiError(404, "The sandbox does not know pause schedules (`pause_schedules`).")
+        raise not_built("schedules of pauses", "pause_schedules")

@@ -16,7 +16,7 @@ from flask_billing.sandbox.engine import (
     updating,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
-from flask_billing.sandbox.errors import ApiError, missing_param
+from flask_billing.sandbox.errors import ApiError, missing_param, not_built
 
 
 class PreviewTaken(Exception):  # noqa: N818 - an end, not an error
@@ -40,6 +40,8 @@ _SHARED = (
 
 def preview(account: Account, params: Body) -> Body:
     """The upcoming invoice, not finalised and not stored."""
+    if params.get("preview_mode") == "recurring":
+        raise not_built("previews of recurring charges alone", "preview_mode")
     asked = params.get("subscription_details") or {}
     change = {name: asked[name] for name in _SHARED if name in asked}
     if params.get("discounts") is not None:

@@ -15,6 +15,7 @@ from flask_billing.sandbox.engine import (
     payments,
     pricing,
     proration,
+    trial_card,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, invalid
@@ -67,6 +68,8 @@ def start(
     _set_times(account, subscription, params)
     cancellation.schedule(account, subscription, params)
     _first_invoice(account, subscription, customer, params, authenticated)
+    if subscription["status"] == "trialing":
+        trial_card.ask(account, subscription)
     account.save(subscription)
     shape.appoint(account, subscription)
     account.emit("customer.subscription.created", subscription, at=created)

@@ -3,6 +3,7 @@
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.engine import trial_card
 from flask_billing.sandbox.engine.payments import card_error, card_of, challenge
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.resources import intent_rules, payment_methods, setup_attempts
@@ -110,6 +111,7 @@ def _succeed(account: Account, intent: Body, method: Body) -> None:
     intent.update(status="succeeded", next_action=None, last_setup_error=None)
     account.save(intent)
     account.emit("setup_intent.succeeded", intent)
+    trial_card.take(account, intent, method)
 
 
 def _failed(account: Account, intent: Body, method: Body, decline: cards.Decline) -> ApiError:

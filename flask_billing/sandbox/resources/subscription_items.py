@@ -8,6 +8,7 @@ from flask_billing.sandbox.lists import page_of
 from flask_billing.sandbox.router import Call, endpoint
 
 _SHARED = ("proration_behavior", "proration_date", "payment_behavior")
+_ENTRY = ("price", "plan", "price_data", "quantity", "metadata", "tax_rates", "discounts")
 
 
 @endpoint("GET", "/v1/subscription_items", "SubscriptionItemListParams")
@@ -27,8 +28,8 @@ def create(account: Account, call: Call) -> Body:
     subscription = account.require("subscription", params["subscription"], param="subscription")
     attributes.check_is_live(subscription)
     known = {item["id"] for item in subscription["items"]["data"]}
-    entry = {k: params[k] for k in ("price", "quantity", "metadata", "price_data") if k in params}
-    updating.update(account, subscription, {**_shared(params), "items": [entry]})
+    entry = {k: params[k] for k in _ENTRY if k in params}
+    _update(account, subscription, params, entry)
     return next(item for item in subscription["items"]["data"] if item["id"] not in known)
 
 
@@ -44,8 +45,8 @@ def update(account: Account, call: Call) -> Body:
     subscription, _item = _find(account, call.id)
     attributes.check_is_live(subscription)
     params = dict(call.params)
-    entry = {k: params[k] for k in ("price", "quantity", "metadata", "price_data") if k in params}
-    updating.update(account, subscription, {**_shared(params), "items": [{**entry, "id": call.id}]})
+    entry = {k: params[k] for k in _ENTRY if k in params}
+    _update(account, subscription, params, {**entry, "id": call.id})
     return _find(account, call.id)[1]
 
 
@@ -54,16 +55,15 @@ def delete(account: Account, call: Call) -> Body:
     """Remove an item."""
     subscription, item = _find(account, call.id)
     attributes.check_is_live(subscription)
-    updating.update(
-        account,
-        subscription,
-        {**_shared(call.params), "items": [{"id": item["id"], "deleted": True}]},
-    )
+    _update(account, subscription, call.params, {"id": item["id"], "deleted": True})
     return {"id": item["id"], "object": "subscription_item", "deleted": True}
 
 
-def _shared(params: Body) -> Body:
-    return {name: params[name] for name in _SHARED if name in params}
+def _update(account: Account, subscription: Body, params: Body, entry: Body) -> None:
+    shared = {name: params[name] for name in _SHARED if name in params}
+    change = {**shared, "items": [entry]}
+    attributes.check(change)
+    updating.update(account, subscription, change)
 
 
 def _find(account: Account, object_id: str) -> tuple[Body, Body]:

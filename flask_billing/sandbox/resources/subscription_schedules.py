@@ -3,7 +3,7 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import ending, final_invoice, planning, schedules
-from flask_billing.sandbox.errors import ApiError, invalid
+from flask_billing.sandbox.errors import invalid, not_built
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.router import Call, endpoint
 
@@ -76,7 +76,7 @@ def list_(account: Account, call: Call) -> Body:
     params = call.params
     for name in ("canceled_at", "completed_at", "released_at"):
         if name in params:
-            raise ApiError(404, f"The sandbox does not filter schedules by `{name}`.")
+            raise not_built(f"lists of schedules by `{name}`", name)
     return page(
         account,
         call,
