@@ -19,6 +19,9 @@ from .differences import Difference, type_of
 #: Hashes whose names are the caller's or tell of one case.
 _OPEN = {"metadata", "previous_attributes", "fraud_details", "currency_options"}
 
+#: Updates that follow from what Stripe does, not from what a caller chose to change.
+_OWN_UPDATES = {"invoice.updated", "charge.updated", "customer.subscription.updated"}
+
 
 @dataclass
 class Shape:
@@ -68,12 +71,12 @@ def shapes_of(bodies: c.Iterable[Body]) -> Shapes:
 
 
 def kind_of(found: Body) -> str:
-    """``invoice``, or ``event.invoice.paid`` with what was updated in it."""
+    """``invoice``, or ``event.invoice.paid``; with what was updated where Stripe itself did it."""
     if found["object"] != "event":
         return str(found["object"])
     previous = found["data"].get("previous_attributes")
-    told = f"({', '.join(sorted(previous))})" if previous else ""
-    return f"event.{found['type']}{told}"
+    told = previous and (found["type"] in _OWN_UPDATES or set(previous) == {"currency"})
+    return f"event.{found['type']}" + (f"({', '.join(sorted(previous))})" if told else "")
 
 
 def recorded_bodies(folder: Path) -> list[tuple[str, Body]]:

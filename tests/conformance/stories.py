@@ -27,6 +27,10 @@ class Story:
         """One GET, whatever its answer."""
         return self._told("GET", path, params)
 
+    def delete(self, path: str) -> Body:
+        """One DELETE, whatever its answer."""
+        return self._told("DELETE", path, {})
+
     def _told(self, method: str, path: str, params: Body) -> Body:
         _, body = self._wire.send(method, path, params)
         self.bodies.append(body)
@@ -66,6 +70,7 @@ def tell_stories() -> tuple[list[Body], list[Body]]:
         _cards(story)
         _portal(story)
         sandbox.clock.advance(hours=2)
+        _subscriptions(story, sandbox)
         story.get("/v1/events", limit=100)
         return story.bodies, sandbox.events()
 
@@ -99,8 +104,52 @@ def _invoices(story: Story) -> None:
     story.post(path, amount=-1_000, currency="usd", description="Credit")
     story.get(path)
     story.get(f"/v1/customers/{customer}", expand=["invoice_settings.default_payment_method"])
+    story.invoice(customer, include=True, discounts=[{"coupon": _coupon(story)}])
     broke = story.customer("pm_card_chargeCustomerFail")
-    story.post(f"/v1/invoices/{story.invoice(broke)}/pay")
+    refused = story.invoice(broke)
+    story.post(f"/v1/invoices/{refused}/finalize")
+    story.post(f"/v1/invoices/{refused}/pay")
+    card = story.post("/v1/payment_methods/pm_card_visa/attach", customer=broke)["id"]
+    story.post(f"/v1/invoices/{refused}/pay", payment_method=card)
+    story.post("/v1/credit_notes", invoice=refused, amount=500, refund_amount=500)
+    charge = story.get("/v1/charges", customer=broke)["data"][0]["id"]
+    story.post("/v1/refunds", charge=charge, amount=500)
+    item = story.post("/v1/invoiceitems", customer=broke, amount=100, currency="usd")["id"]
+    story.delete(f"/v1/invoiceitems/{item}")
+    story.delete(f"/v1/invoices/{story.invoice(broke)}")
+
+
+def _coupon(story: Story) -> str:
+    made = story.post("/v1/coupons", percent_off=85, duration="once", name="Discount")
+    return str(made["id"])
+
+
+def _subscriptions(story: Story, sandbox: Sandbox) -> None:
+    price = story.post(
+        "/v1/prices",
+        currency="usd",
+        unit_amount=2500,
+        recurring={"interval": "month"},
+        product_data={"name": "Pro"},
+    )["id"]
+    for card in ("pm_card_visa", "pm_card_chargeCustomerFail"):
+        trial = {"trial_period_days": 14, "items": [{"price": price}]}
+        story.post("/v1/subscriptions", customer=story.customer(card), **trial)
+    urls = {"success_url": "https://app.example/done", "cancel_url": "https://app.example/"}
+    for mode in ("payment", "subscription", "setup"):
+        lines = [{"price": price, "quantity": 1}]
+        if mode == "payment":
+            once = {"currency": "usd", "unit_amount": 500, "product_data": {"name": "Book"}}
+            lines = [{"price_data": once, "quantity": 1}]
+        params = {"currency": "usd"} if mode == "setup" else {"line_items": lines}
+        session = story.post("/v1/checkout/sessions", mode=mode, **params, **urls)
+        sandbox.checkout(session["id"]).pay()
+        story.get(f"/v1/checkout/sessions/{session['id']}")
+        dropped = story.post("/v1/checkout/sessions", mode=mode, **params, **urls)
+        story.post(f"/v1/checkout/sessions/{dropped['id']}/expire")
+    sandbox.clock.advance(days=60)
+    for left in story.get("/v1/subscriptions")["data"]:
+        story.delete(f"/v1/subscriptions/{left['id']}")
 
 
 def _cards(story: Story) -> None:
