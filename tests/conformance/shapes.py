@@ -66,7 +66,8 @@ def shapes_of(bodies: c.Iterable[Body]) -> Shapes:
     shapes: Shapes = defaultdict(Shape)
     for body in bodies:
         for found in objects_in(body):
-            shapes[kind_of(found)].add(found)
+            if not found.get("deleted"):
+                shapes[kind_of(found)].add(found)
     return shapes
 
 

@@ -5,6 +5,7 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import taxes
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.present import presents
+from flask_billing.sandbox.settings import DAY
 
 
 def new_invoice(
@@ -65,7 +66,9 @@ def new_invoice(
         "default_tax_rates": tax_rates,
         "description": None,
         "discounts": discount_ids,
-        "due_date": None,
+        "due_date": due_date(account.now, days_until_due)
+        if collection_method == "send_invoice"
+        else None,
         "effective_at": None,
         "ending_balance": None,
         "footer": None,
@@ -142,3 +145,8 @@ def _shown(account: Account, invoice: Body) -> Body:
         "url": f"/v1/invoices/{invoice['id']}/lines",
     }
     return invoice
+
+
+def due_date(since: int, days: int | None) -> int:
+    """When an invoice that is sent must be paid: counted from its draft, as recorded."""
+    return since + (30 if days is None else days) * DAY

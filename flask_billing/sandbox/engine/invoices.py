@@ -5,10 +5,10 @@ from collections.abc import Callable
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import balance, draft_lines, intents, totals
-from flask_billing.sandbox.engine.invoice_object import new_invoice
+from flask_billing.sandbox.engine.invoice_object import due_date, new_invoice
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import random_text
-from flask_billing.sandbox.settings import ACCOUNT_ID, DAY
+from flask_billing.sandbox.settings import ACCOUNT_ID
 
 
 def draft(
@@ -118,8 +118,7 @@ def _open(account: Account, invoice: Body, customer: Body) -> None:
     }
     if invoice["collection_method"] == "send_invoice":
         days = invoice["_"]["days_until_due"]
-        asked = invoice["due_date"]
-        invoice["due_date"] = asked or account.now + (30 if days is None else days) * DAY
+        invoice["due_date"] = invoice["due_date"] or due_date(account.now, days)
         account.schedule(invoice["due_date"], "invoice.overdue", invoice["id"])
     if invoice["amount_due"] == 0:
         invoice["attempted"] = True

@@ -14,6 +14,7 @@ from flask_billing.sandbox.engine import (
     taxes,
     totals,
 )
+from flask_billing.sandbox.engine.invoice_object import due_date
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.expand import on_request
 from flask_billing.sandbox.lists import listing, page, page_of
@@ -150,6 +151,7 @@ def update(account: Account, call: Call) -> Body:
 def _change_draft(account: Account, invoice: Body, params: Body) -> None:
     if "days_until_due" in params:
         invoice["_"]["days_until_due"] = params["days_until_due"]
+        invoice["due_date"] = due_date(invoice["created"], params["days_until_due"])
     if "discounts" in params:
         invoice["discounts"] = _discounts(
             account, params, invoice["customer"], invoice["currency"], invoice["discounts"]
