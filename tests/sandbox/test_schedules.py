@@ -426,3 +426,68 @@ def test_the_preview_of_a_schedule_to_come_is_its_first_invoice(
     )
     assert preview.total == 5000
     assert client.v1.subscription_schedules.list({"customer": customer}).data == []
+
+
+def test_what_was_planned_may_be_gone_when_its_time_comes(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, team: stripe.Subscription
+) -> None:
+    client.v1.coupons.create({"id": "once", "percent_off": 50, "duration": "once"})
+    schedule = downgrade(client, shop, team.id)
+    phases: list[dict[str, t.Any]] = [
+        {"items": [{"price": shop.team}], "start_date": NOW, "end_date": END},
+        {
+            "items": [{"price": shop.month}],
+            "duration": MONTH,
+            "discounts": [{"coupon": "once"}],
+            "default_payment_method": client.v1.payment_methods.list(
+                {"customer": str(team.customer), "type": "card"}
+            )
+            .data[0]
+            .id,
+        },
+    ]
+    client.v1.subscription_schedules.update(schedule.id, t.cast(t.Any, {"phases": phases}))
+    later = client.v1.subscription_schedules.create(
+        {
+            "customer": shop.customer(),
+            "start_date": NOW + 5 * DAY,
+            "phases": [{"items": [{"price": shop.month}]}],
+        }
+    )
+    client.v1.prices.update(shop.month, {"active": False})
+    client.v1.coupons.delete("once")
+    client.v1.payment_methods.detach(phases[1]["default_payment_method"])
+    client.v1.customers.delete(str(later.customer))
+    sandbox.clock.advance(days=29)
+    lower = client.v1.subscriptions.retrieve(team.id)
+    assert (price_of(lower), lower.discounts) == (shop.month, [])
+    assert client.v1.invoices.list({"subscription": team.id}).data[0].total == 2500
+    assert client.v1.subscription_schedules.retrieve(later.id).status == "canceled"
+
+
+def test_phases_name_what_there_is_in_one_currency(
+    client: stripe.StripeClient, shop: Shop, team: stripe.Subscription
+) -> None:
+    euro = client.v1.prices.create(
+        {
+            "product": shop.product,
+            "currency": "eur",
+            "unit_amount": 2500,
+            "recurring": {"interval": "month"},
+        }
+    )
+    schedule = client.v1.subscription_schedules.create({"from_subscription": team.id})
+    current: dict[str, t.Any] = {
+        "items": [{"price": shop.team}],
+        "start_date": NOW,
+        "end_date": END,
+    }
+    for phases, param in (
+        ([current, {"items": [{"price": euro.id}]}], "phases"),
+        ([{**current, "items": [{"price": euro.id}]}], "phases"),
+        ([{**current, "discounts": [{"coupon": "x"}]}], "phases[0][discounts][0][coupon]"),
+        ([{**current, "items": [{"price": "price_x"}]}], "phases[0][items][0][price]"),
+    ):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            client.v1.subscription_schedules.update(schedule.id, t.cast(t.Any, {"phases": phases}))
+        assert (caught.value.http_status, caught.value.param) == (400, param)

@@ -42,7 +42,10 @@ def one_currency(account: Account, entries: list[Body], param: str = "items") ->
 
 
 def asked_price(account: Account, entry: Body, where: str) -> Body:
-    """The price an entry names as ``price``, ``plan`` or ``price_data``."""
+    """The price an entry names as ``price``, ``plan`` or ``price_data``.
+
+    A ``planned`` one was checked when the plan was made, and may have been archived since.
+    """
     if entry.get("price_data"):
         from flask_billing.sandbox.resources.prices import inline_price
 
@@ -50,6 +53,8 @@ def asked_price(account: Account, entry: Body, where: str) -> Body:
         return _checked_price(account, price["id"], f"{where}[price_data]")
     for name in ("price", "plan"):
         if entry.get(name):
+            if entry.get("planned"):
+                return account.require("price", entry[name])
             return _checked_price(account, entry[name], f"{where}[{name}]")
     raise missing_param(f"{where}[price]")
 

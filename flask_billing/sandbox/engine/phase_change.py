@@ -9,6 +9,7 @@ from flask_billing.sandbox.engine import (
     invoice_items,
     payment_behavior,
     phases,
+    redemption,
     schedules,
     starting,
     updating,
@@ -20,7 +21,10 @@ from flask_billing.sandbox.engine.periods import boundary
 def turn(account: Account, schedule: Body) -> None:
     """A schedule is due to start, or its current phase to end."""
     if schedule["status"] == "not_started":
-        start(account, schedule)
+        if account.get("customer", schedule["customer"]) is None:
+            schedules.cancel_unstarted(account, schedule)
+        else:
+            start(account, schedule)
         return
     subscription = schedules.subscription_of(account, schedule)
     if subscription is not None:
@@ -156,9 +160,14 @@ def _params(account: Account, subscription: Body | None, schedule: Body, phase: 
         "discounts": _discounts(account, subscription, phase) or "",
         "default_tax_rates": phase["default_tax_rates"],
     }
-    for name in ("default_payment_method", "description", "collection_method"):
+    for name in ("description", "collection_method"):
         if phase[name] or defaults[name]:
             params[name] = phase[name] or defaults[name]
+    method = account.get(
+        "payment_method", phase["default_payment_method"] or defaults["default_payment_method"]
+    )
+    if method and method["customer"] == schedule["customer"]:
+        params["default_payment_method"] = method["id"]
     if invoice["days_until_due"] is not None:
         params["days_until_due"] = invoice["days_until_due"]
     if phase["trial_end"] and phase["trial_end"] > account.now:
@@ -180,6 +189,7 @@ def _items(subscription: Body | None, phase: Body) -> list[Body]:
     entries = []
     for wanted in phase["items"]:
         entry = {name: wanted[name] for name in ("price", "metadata", "tax_rates")}
+        entry["planned"] = True
         if wanted["quantity"] is not None:
             entry["quantity"] = wanted["quantity"]
         if wanted["price"] in held:
@@ -200,8 +210,20 @@ def _discounts(account: Account, subscription: Body | None, phase: Body) -> list
         known = redeemed.get(entry["promotion_code"] or entry["coupon"])
         if entry["discount"] and entry["discount"] not in redeemed.values():
             continue  # spent or over meanwhile
-        found.append({"discount": known} if known else {k: v for k, v in entry.items() if v})
+        if known:
+            found.append({"discount": known})
+        elif entry["discount"] or _is_redeemable(account, entry):
+            found.append({name: value for name, value in entry.items() if value})
     return found
+
+
+def _is_redeemable(account: Account, entry: Body) -> bool:
+    """Was the coupon neither deleted nor used up since the plan was made?"""
+    code = account.get("promotion_code", entry["promotion_code"])
+    if entry["promotion_code"] and (code is None or not redemption.is_active(account, code)):
+        return False
+    coupon = account.get("coupon", code["promotion"]["coupon"] if code else entry["coupon"])
+    return coupon is not None and redemption.is_open(account, coupon)
 
 
 def _restarts(account: Account, subscription: Body, schedule: Body, phase: Body) -> bool:

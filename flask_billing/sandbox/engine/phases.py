@@ -33,6 +33,8 @@ def read(account: Account, asked: list[Body], start: int | None, customer: str) 
         phase["end_date"] = _end_of(account, params, phase, following, where)
         _set_trial(account, phase, params, where)
         found.append(phase)
+    if len({phase["currency"] for phase in found}) > 1:
+        raise invalid("All phases of a schedule must use the same currency.", "phases")
     return found
 
 
@@ -90,7 +92,7 @@ def _phase(account: Account, params: Body, start: int, customer: str, where: str
         end=start,
         currency=items.one_currency(account, entries, f"{where}[items]"),
         items=[_item(entry) for entry in entries],
-        discounts=[_reduction(entry) for entry in params.get("discounts") or []],
+        discounts=_reductions(account, params.get("discounts") or [], f"{where}[discounts]"),
         metadata=dict(params.get("metadata") or {}),
         add_invoice_items=[_extra(entry) for entry in params.get("add_invoice_items") or []],
         billing_cycle_anchor=params.get("billing_cycle_anchor"),
@@ -143,6 +145,19 @@ def _item(entry: Body) -> Body:
         "quantity": entry["quantity"],
         "tax_rates": list(entry.get("tax_rates") or []),
     }
+
+
+def _reductions(account: Account, entries: list[Body], where: str) -> list[Body]:
+    for index, entry in enumerate(entries):
+        for name in _REDUCTIONS:
+            if entry.get(name):
+                account.require(
+                    name,
+                    entry[name],
+                    param=f"{where}[{index}][{name}]",
+                    label=name.replace("_", " "),
+                )
+    return [_reduction(entry) for entry in entries]
 
 
 def _reduction(entry: Body) -> Body:

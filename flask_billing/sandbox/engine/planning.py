@@ -77,6 +77,8 @@ def _plan(account: Account, schedule: Body, asked: list[Body]) -> list[Body]:
     position = starts.index(span["start_date"])
     if sent[position]["end_date"] < account.now:
         raise invalid("The current phase cannot end in the past.", f"phases[{position}][end_date]")
+    if sent[0]["currency"] != schedule["phases"][0]["currency"]:
+        raise invalid("A schedule cannot change the currency of its subscription.", "phases")
     over = [one for one in schedule["phases"] if one["end_date"] <= span["start_date"]]
     return over + sent[position:]
 
