@@ -6,7 +6,9 @@ no job, cannot be late, and leaves the old counter as history.
 
 from __future__ import annotations
 
+import bisect
 import calendar
+import collections.abc as c
 import dataclasses
 import hashlib
 from datetime import UTC, date, datetime, timedelta, tzinfo
@@ -36,10 +38,32 @@ class Bucket:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Epoch:
-    """An admin's reset: how many there were, and since when the last one holds."""
+    """What lies between two resets by an admin.
+
+    :param number: how many resets there were before; 0 before the first.
+    :param starts_at: None before the first.
+    :param ends_at: when the next reset came; None where there is none.
+    """
 
     number: int
-    starts_at: datetime
+    starts_at: datetime | None
+    ends_at: datetime | None = None
+
+
+def epoch_at(resets: c.Sequence[datetime], at: datetime) -> Epoch | None:
+    """The epoch a moment lies in; None where nothing was ever reset.
+
+    :param resets: ascending.
+    """
+    if not resets:
+        return None
+
+    number = bisect.bisect_right(resets, at)
+    return Epoch(
+        number,
+        resets[number - 1] if number else None,
+        resets[number] if number < len(resets) else None,
+    )
 
 
 def bucket_for(
@@ -72,7 +96,7 @@ def bucket_for(
     else:
         found = _calendar(window, at, zone)
 
-    return _marked(found, at, epoch, member)
+    return _marked(found, epoch, member)
 
 
 def add_months(anchor: datetime, months: int) -> datetime:
@@ -140,15 +164,16 @@ def _midnight(day: date, zone: tzinfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def _marked(bucket: Bucket, at: datetime, epoch: Epoch | None, member: str | None) -> Bucket:
+def _marked(bucket: Bucket, epoch: Epoch | None, member: str | None) -> Bucket:
     key, start, end = bucket.key, bucket.start, bucket.end
 
-    if epoch is not None and epoch.number:
-        if at >= epoch.starts_at:
+    if epoch is not None:
+        if epoch.starts_at is not None:
             key = f"{key}#{epoch.number}"
             start = epoch.starts_at if start is None else max(start, epoch.starts_at)
-        else:
-            end = epoch.starts_at if end is None else min(end, epoch.starts_at)
+
+        if epoch.ends_at is not None:
+            end = epoch.ends_at if end is None else min(end, epoch.ends_at)
 
     if member is not None:
         key = f"{key}|member={_member_mark(member)}"

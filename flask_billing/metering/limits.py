@@ -8,7 +8,7 @@ import zoneinfo
 from datetime import UTC, datetime, tzinfo
 
 from ..catalog import UNLIMITED, Catalog, Limit, Window
-from .buckets import Bucket, Epoch, bucket_for
+from .buckets import Bucket, bucket_for, epoch_at
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,7 +38,8 @@ class Facts:
     since: datetime | None
     timezone: str | None
     overrides: tuple[Override, ...]
-    epochs: tuple[tuple[str, str, Epoch], ...]
+    #: Meter and window -> when an admin reset the quota, ascending.
+    resets: dict[tuple[str, str], tuple[datetime, ...]]
 
     @property
     def zone(self) -> tzinfo:
@@ -60,7 +61,7 @@ class Facts:
             anchor=self.anchor,
             zone=self.zone,
             trial=self.trial,
-            epoch=self._epoch(meter, window),
+            epoch=epoch_at(self.resets.get((meter, window), ()), at),
             member=member,
         )
 
@@ -84,13 +85,6 @@ class Facts:
             found = [Limit(meter=meter, included=included)]
 
         return tuple(_with_override(limit, mine) for limit in found)
-
-    def _epoch(self, meter: str, window: str) -> Epoch | None:
-        for of_meter, of_window, epoch in self.epochs:
-            if of_meter == meter and of_window == window:
-                return epoch
-
-        return None
 
 
 def _added(overrides: list[Override], listed: set[Window]) -> list[Limit]:

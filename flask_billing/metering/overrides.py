@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import typing as t
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from ..errors import InvalidUsageError
 from ..models import Customer, LimitOverride
 from ..state import state
 from .inputs import LARGEST, find_meter
+from .resets import check_window
 from .sheets import forget
 
 
@@ -44,11 +44,8 @@ def set_override(
     _check_limit(limit)
     starts_at = starts_at or clock.now()
 
-    if window is not None and window not in t.get_args(Window):
-        raise InvalidUsageError(
-            f"{window!r} is no window. Nothing was changed. Choose one of "
-            f"{', '.join(t.get_args(Window))}."
-        )
+    if window is not None:
+        check_window(window)
 
     if ends_at is not None and ends_at <= starts_at:
         raise InvalidUsageError("The override ends before it starts. Nothing was changed.")

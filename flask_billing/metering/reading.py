@@ -27,7 +27,6 @@ from ..models import (
 )
 from ..models.base import UTCDateTime
 from ..prepared import Prepared, Row
-from .buckets import Epoch
 from .limits import Facts, Override
 
 _TEXTS, _NUMBERS, _TIMES = 4, 2, 7
@@ -112,11 +111,17 @@ def _facts(customer_id: int, rows: dict[str, list[Row]]) -> Facts:
         live.started_at if live is not None else None,
         customer["text0"],
         tuple(Override(row["text0"], row["text1"], row["number1"]) for row in overrides),
-        tuple(
-            (row["text0"], row["text1"], Epoch(row["number0"], row["time0"]))
-            for row in rows.get("epoch", ())
-        ),
+        _resets(rows.get("epoch", [])),
     )
+
+
+def _resets(rows: list[Row]) -> dict[tuple[str, str], tuple[datetime, ...]]:
+    found: dict[tuple[str, str], list[datetime]] = {}
+
+    for row in sorted(rows, key=lambda row: row["number0"]):
+        found.setdefault((row["text0"], row["text1"]), []).append(row["time0"])
+
+    return {key: tuple(times) for key, times in found.items()}
 
 
 @functools.lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from .retention import Cancellation, OfferRedemption
 from .subscription import ENDED, Subscription, SubscriptionChange
 from .usage import (
     CreditGrant,
+    CreditUse,
     LimitOverride,
     MeterExport,
     UsageCounter,
@@ -30,6 +31,7 @@ __all__ = [
     "Cancellation",
     "Checkout",
     "CreditGrant",
+    "CreditUse",
     "Customer",
     "Invoice",
     "JobLease",

@@ -20,9 +20,11 @@ class UsageCounter(Base):
     bucket: Mapped[str] = mapped_column(sa.String(96), primary_key=True)
     used: Mapped[int] = mapped_column(default=0)
     reserved: Mapped[int] = mapped_column(default=0)
+    #: Units of both that credits cover: they weigh on no limit that credits extend.
+    credited: Mapped[int] = mapped_column(default=0, server_default="0")
     period_start: Mapped[datetime | None]
     period_end: Mapped[datetime | None]
-    #: Plan, limit and Stripe meter in force when the period was closed.
+    #: Plan, limit and Stripe meter in force when it was last seen to change, or was closed.
     plan: Mapped[str | None] = mapped_column(sa.String(64))
     limit: Mapped[int | None]
     stripe_meter_id: Mapped[str | None] = mapped_column(sa.String(255))
@@ -46,6 +48,8 @@ class UsageEvent(Base):
     idempotency_key: Mapped[str] = mapped_column(sa.String(255))
     #: Smallest units, signed.
     quantity: Mapped[int]
+    #: Units of it that were taken from credits, or given back to them.
+    credits: Mapped[int | None]
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
     member: Mapped[str | None] = mapped_column(sa.String(255))
@@ -96,6 +100,7 @@ class UsageReservation(Base):
     __table_args__ = (
         sa.UniqueConstraint("customer_id", "meter", "idempotency_key"),
         sa.Index(None, "state", "expires_at"),
+        sa.Index(None, "customer_id", "meter", "state", "expires_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -103,7 +108,11 @@ class UsageReservation(Base):
     meter: Mapped[str] = mapped_column(sa.String(64))
     idempotency_key: Mapped[str] = mapped_column(sa.String(255))
     amount: Mapped[int]
+    #: Keys of the counters it is held in, each with the units of it that credits cover there.
     buckets: Mapped[list[t.Any]]
+    #: Grants it holds, each with its units.
+    grants: Mapped[list[t.Any] | None]
+    member: Mapped[str | None] = mapped_column(sa.String(255))
     #: open, settled, released or expired.
     state: Mapped[str] = mapped_column(sa.String(16))
     settled: Mapped[int | None]
@@ -113,14 +122,17 @@ class UsageReservation(Base):
 
 
 class UsageEpoch(Base):
-    """An admin's reset of a quota: a higher epoch is a new bucket, and nothing is destroyed."""
+    """An admin's reset of a quota: a higher epoch is a new bucket, and nothing is destroyed.
+
+    Append-only: each reset is a row, so that a late fact finds the epoch it happened in.
+    """
 
     __tablename__ = "billing_usage_epoch"
 
     customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id), primary_key=True)
     meter: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
     window: Mapped[str] = mapped_column(sa.String(16), primary_key=True)
-    epoch: Mapped[int]
+    epoch: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     starts_at: Mapped[datetime]
     actor: Mapped[str] = mapped_column(sa.String(255))
     reason: Mapped[str] = mapped_column(sa.Text)
@@ -208,6 +220,8 @@ class CreditGrant(Base):
     source_key: Mapped[str] = mapped_column(sa.String(128))
     amount: Mapped[int]
     used: Mapped[int] = mapped_column(default=0)
+    #: Units that open reservations hold.
+    reserved: Mapped[int] = mapped_column(default=0, server_default="0")
     #: Lower is drained first.
     priority: Mapped[int] = mapped_column(default=100)
     starts_at: Mapped[datetime]
@@ -215,3 +229,21 @@ class CreditGrant(Base):
     actor: Mapped[str | None] = mapped_column(sa.String(255))
     reason: Mapped[str | None] = mapped_column(sa.Text)
     created_at: Mapped[datetime]
+
+
+class CreditUse(Base):
+    """What one event took from one grant; a negative quantity was given back."""
+
+    __tablename__ = "billing_credit_use"
+    __table_args__ = (
+        sa.UniqueConstraint("grant_id", "idempotency_key"),
+        sa.Index(None, "customer_id", "meter", "idempotency_key"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    grant_id: Mapped[int] = mapped_column(sa.ForeignKey(CreditGrant.id))
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    meter: Mapped[str] = mapped_column(sa.String(64))
+    #: The event's.
+    idempotency_key: Mapped[str] = mapped_column(sa.String(255))
+    quantity: Mapped[int]

@@ -7,13 +7,13 @@ import typing as t
 from datetime import UTC, datetime
 
 from flask_billing import clock, metering
-from flask_billing.catalog import Catalog
+from flask_billing.catalog import Catalog, Window
 from flask_billing.errors import BillingError
 from flask_billing.metering.overrides import set_override
+from flask_billing.metering.resets import reset_quota
 from flask_billing.models import (
     Subscription,
     UsageCounter,
-    UsageEpoch,
     UsageEvent,
     UsageNotice,
     UsageRollup,
@@ -135,24 +135,8 @@ class Story:
 
     def do_reset(self, meter: str, window: str) -> None:
         """Reset a quota, as an admin does."""
-        session = self.host.db.session
-        key = (self.customer.id, meter, window)
-        found = session.get(UsageEpoch, key)
-
-        if found is None:
-            found = UsageEpoch(
-                customer_id=key[0],
-                meter=meter,
-                window=window,
-                epoch=0,
-                actor="ada",
-                reason="a test",
-            )
-            session.add(found)
-
-        found.epoch += 1
-        found.starts_at = self.now
-        session.commit()
+        reset_quota(self.customer, meter, t.cast("Window", window), actor="ada", reason="a test")
+        self.host.db.session.commit()
 
     def do_catalog(self, **content: t.Any) -> None:
         """Deploy another catalog."""

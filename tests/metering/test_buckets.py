@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flask_billing.catalog import Window
-from flask_billing.metering.buckets import Bucket, Epoch, add_months, bucket_for
+from flask_billing.metering.buckets import Bucket, Epoch, add_months, bucket_for, epoch_at
 
 ZONES = (
     "UTC",
@@ -135,13 +135,20 @@ def test_a_trial_is_one_bucket_and_the_paid_period_follows() -> None:
 
 
 def test_a_reset_is_a_new_key_from_then_on() -> None:
-    epoch = Epoch(2, at("2026-11-10T12:00"))
-    before = bucket("month", "2026-11-10T11:59", epoch=epoch)
-    after = bucket("month", "2026-11-10T12:00", epoch=epoch)
+    resets = [at("2026-11-05T00:00"), at("2026-11-10T12:00")]
 
-    assert (before.key, before.end) == ("m:2026-11", epoch.starts_at)
-    assert (after.key, after.start) == ("m:2026-11#2", epoch.starts_at)
-    assert bucket("month", "2026-12-01T00:00", epoch=epoch).start == at("2026-12-01T00:00")
+    def month(when: str) -> Bucket:
+        return bucket("month", when, epoch=epoch_at(resets, at(when)))
+
+    first, second, third = (
+        month("2026-11-04T23:59"), month("2026-11-10T11:59"), month("2026-11-10T12:00"),
+    )  # fmt: skip
+
+    keys = [one.key for one in (first, second, third)]
+    assert keys == ["m:2026-11", "m:2026-11#1", "m:2026-11#2"]
+    assert (first.end, second.start, second.end) == (resets[0], *resets)
+    assert (third.start, third.end) == (resets[1], at("2026-12-01T00:00"))
+    assert month("2026-12-01T00:00").start == at("2026-12-01T00:00")
 
 
 def test_members_have_counters_of_their_own() -> None:
