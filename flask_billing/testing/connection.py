@@ -48,7 +48,7 @@ class Connection:
             config["BILLING_LIMIT_CACHE"],
         )
         sandbox.connect(self._app, mount=config["BILLING_SANDBOX_PREFIX"])
-        wsgi_app = self._moments.after(self._in_host_transaction(self._app.wsgi_app))
+        wsgi_app = self._moments.after(self._as_in_production(self._app.wsgi_app))
         self._app.wsgi_app = wsgi_app  # type: ignore[method-assign, assignment]
         # A test's next line is to see the limits of what its last line sold.
         config["BILLING_LIMIT_CACHE"] = timedelta(0)
@@ -80,12 +80,18 @@ class Connection:
             self._state.caches["own_connection"] = False
 
     def _forget_customer(self) -> None:
-        """Drop who was signed in from a context that outlives the test."""
-        if has_app_context():
-            g.pop("billing_customer", None)
+        """Drop what a request knew of who is signed in, from a context that outlives it.
 
-    def _in_host_transaction(self, app: t.Any) -> t.Any:
+        Tests often run inside one application context, and requests then share its ``g``.
+        """
+        if has_app_context():
+            for name in ("billing_customer", "billing_visitor"):
+                g.pop(name, None)
+
+    def _as_in_production(self, app: t.Any) -> t.Any:
         def answer(environ: t.Any, start_response: t.Any) -> t.Any:
+            self._forget_customer()
+
             with self._app.app_context():
                 self.join_host_transaction()
 

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from flask_billing import Owner
+from flask_billing import Owner, checkout
 from flask_billing.errors import HostSessionBusyError, UnknownPlanError
 from flask_billing.models import Customer, Invoice, Subscription, WebhookEvent
 from flask_billing.sandbox import CardDeclinedError, SandboxError
@@ -136,6 +136,16 @@ def test_usage_up_to_a_share(sandbox: StripeSandbox) -> None:
         sandbox.subscribe(user("2"), "enterprise").use("tokens", left=1)
 
 
+def test_limits_change_at_once(quick: tuple[Host, StripeSandbox]) -> None:
+    host, sandbox = quick
+    customer = sandbox.subscribe(ADA, "starter")
+    client = host.client()
+    assert [client.post("/generate").status_code for _ in range(4)] == [200] * 4
+
+    customer.cancel(now=True)  # the free plan has three a day
+    assert client.post("/generate").status_code == 429
+
+
 def test_buying_with_3d_secure(quick: tuple[Host, StripeSandbox]) -> None:
     host, sandbox = quick
     page = sandbox.buy(host.client(), "starter", "year", card=cards.NEEDS_3D_SECURE)
@@ -216,6 +226,23 @@ def test_webhooks_can_be_held_and_shuffled(quick: tuple[Host, StripeSandbox]) ->
     sandbox.webhooks.release("shuffled", duplicates=2, seed=7)
     assert customer.plan == "starter"
     assert {row.state for row in host.rows(WebhookEvent)} == {"handled", "ignored"}
+
+
+def test_webhooks_wait_for_the_apps_own_work(quick: tuple[Host, StripeSandbox]) -> None:
+    host, sandbox = quick
+
+    with host.app.app_context():
+        checkout.start(
+            host.customer(),
+            plan="starter",
+            interval="month",
+            success_url="http://localhost/",
+            cancel_url="http://localhost/",
+        )
+
+    assert host.rows(WebhookEvent) == []
+    sandbox.deliver()
+    assert host.rows(WebhookEvent, type="customer.created")
 
 
 def test_each_days_webhooks_arrive_on_that_day(quick: tuple[Host, StripeSandbox]) -> None:

@@ -96,8 +96,26 @@ def test_a_context_that_is_open_all_along_does_no_harm(host: pytest.Pytester, ru
     conftest = host.path / "conftest.py"
     conftest.write_text(conftest.read_text() + ALWAYS_OPEN)
 
-    run(BUYS_TWICE).assert_outcomes(passed=2)
+    run(BUYS_TWICE + COMES_LATER).assert_outcomes(passed=4)
 
+
+#: The same owner has another number in each test.
+COMES_LATER = """
+
+@pytest.mark.parametrize("earlier", [["2", "3"], []])
+def test_usage_is_that_of_who_is_signed_in(stripe_sandbox, client, ada, earlier):
+    from flask_billing import Owner
+
+    for name in earlier:
+        stripe_sandbox.customer(Owner("user", name))
+
+    customer = stripe_sandbox.customer(ada)
+    assert client.post("/reports").status_code == 200
+    assert customer.usage("reports").used == 1
+    assert "1 of 3" in client.get("/billing/").text
+    customer.subscribe("pro")
+    assert "Renews" in client.get("/billing/").text
+"""
 
 #: One application context for the whole run, which hosts have without a second thought.
 ALWAYS_OPEN = """
