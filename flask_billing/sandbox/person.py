@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion, promotion
+from flask_billing.sandbox.checkout.session import way_back
 from flask_billing.sandbox.engine import bank_debits
 from flask_billing.sandbox.engine.card_form import Card
 from flask_billing.sandbox.engine_room import EngineRoom
@@ -57,7 +57,7 @@ class PersonAtCheckout:
                 if promotion_code:
                     promotion.enter_code(account, session, promotion_code)
                 result = completion.submit(account, session, typed)
-                return Outcome(result, _after(session) if result == "complete" else None)
+                return Outcome(result, way_back(session) if result == "complete" else None)
         except ApiError as error:
             raise _refusal(error) from error
 
@@ -70,7 +70,7 @@ class PersonAtCheckout:
             session = account.require("checkout.session", self._id)
             person = Card("", 0, 0, "", "Jenny Rosen", "jenny@example.com")
             completion.submit_bank_account(account, session, person, fails=fails)
-            return Outcome("complete", _after(session))
+            return Outcome("complete", way_back(session))
 
     def settle(self, *, success: bool = True) -> None:
         """The bank answers a debit that is processing."""
@@ -92,18 +92,13 @@ class PersonAtCheckout:
                 refusal = error
         if refusal is not None:
             raise _refusal(refusal)
-        return Outcome("complete", _after(session))
+        return Outcome("complete", way_back(session))
 
     def abandon(self) -> Outcome:
         """Press the back link: the session stays open."""
         with self._room.account() as account:
             session = account.require("checkout.session", self._id)
             return Outcome("abandoned", session["cancel_url"])
-
-
-def _after(session: Body) -> str | None:
-    url: str | None = session["success_url"]
-    return url and url.replace("{CHECKOUT_SESSION_ID}", session["id"])
 
 
 def _refusal(error: ApiError) -> Exception:

@@ -29,6 +29,8 @@ class Settings:
     ``webhook_retry_seconds`` are the waits of simulated time after each failed delivery: those of
     test mode, or ``inferred.LIVE_WEBHOOK_RETRY_SECONDS``. ``meter_validation_seconds`` is how long
     invalid meter events are collected before an event reports them.
+    ``portal_is_set_up`` says that the customer portal's settings were saved once; without that a
+    portal session must name its configuration, as in a fresh account.
     ``requests_per_second`` is the rate limit (Stripe's own is 25 in test mode; None has none).
     ``restricted_keys`` are keys ``rk_test_...`` with their permissions, such as
     ``customer_read`` or ``subscription_write``; a restricted key that is not named may do all.
@@ -47,5 +49,6 @@ class Settings:
     webhook_retry_seconds: tuple[int, ...] = inferred.WEBHOOK_RETRY_SECONDS
     meter_validation_seconds: int = inferred.METER_VALIDATION_SECONDS
     payment_method_types: tuple[str, ...] = ("card",)
+    portal_is_set_up: bool = True
     requests_per_second: int | None = None
     restricted_keys: Mapping[str, frozenset[str]] = field(default_factory=dict)

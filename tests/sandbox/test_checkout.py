@@ -236,8 +236,8 @@ START_AT = int(START.timestamp())
         ({"success_url": "done"}, 400, "success_url", "Not a valid URL"),
         ({"cancel_url": "javascript:alert(1)"}, 400, "cancel_url", "Not a valid URL"),
         ({"return_url": "https://a.b/"}, 400, "return_url", "ui_mode=hosted_page"),
-        ({"ui_mode": "embedded_page"}, 404, "ui_mode", "hosted page"),
-        ({"ui_mode": "elements"}, 404, "ui_mode", "hosted page"),
+        ({"ui_mode": "embedded_page"}, 400, "success_url", "ui_mode=embedded_page"),
+        ({"ui_mode": "elements"}, 404, "ui_mode", "sandbox does not know"),
         ({"currency": "eur"}, 400, "currency", "None of the prices"),
         ({"client_reference_id": "x" * 201}, 400, "client_reference_id", "at most 200"),
         ({"payment_intent_data": {"description": "x"}}, 400, "payment_intent_data", "subscription"),
@@ -275,6 +275,25 @@ def test_sessions_that_make_no_sense(
         shop.checkout(**asked)
     assert (caught.value.http_status, caught.value.param) == (status, param)
     assert client.v1.checkout.sessions.list().data == []
+
+
+def test_an_embedded_page_has_a_secret_and_no_address(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    embedded: dict[str, t.Any] = {
+        "ui_mode": "embedded_page",
+        "success_url": None,
+        "cancel_url": None,
+    }
+    with pytest.raises(stripe.InvalidRequestError, match="return_url"):
+        shop.checkout(None, **embedded)
+    back = "https://app.example/done?session={CHECKOUT_SESSION_ID}"
+    session = shop.checkout(None, **embedded, return_url=back)
+    opened = client.v1.checkout.sessions.retrieve(session)
+    assert (opened.url, opened.return_url, opened.success_url) == (None, back, None)
+    assert str(opened.client_secret).startswith(f"{session}_secret_")
+    outcome = sandbox.checkout(session).pay()
+    assert outcome.redirect == f"https://app.example/done?session={session}"
 
 
 def test_only_what_is_sold_can_be_bought(client: stripe.StripeClient, shop: Shop) -> None:

@@ -190,3 +190,56 @@ def test_a_payment_intent_is_confirmed_on_the_banks_page(
     assert browser.get(f"{address}?client_secret={intent.client_secret}").status_code == 200
     browser.post(address, data={"client_secret": intent.client_secret, "answer": "complete"})
     assert client.v1.subscriptions.retrieve(subscription.id).status == "active"
+
+
+def test_the_page_asks_for_what_the_session_wants(
+    browser: Client, client: stripe.StripeClient, shop: Shop
+) -> None:
+    customer = shop.customer(card=None)
+    session = shop.checkout(
+        customer,
+        billing_address_collection="required",
+        tax_id_collection={"enabled": True},
+        phone_number_collection={"enabled": True},
+        customer_update={"name": "auto", "address": "auto"},
+    )
+    page = pay(browser, session)
+    assert page.status_code == 422
+    for text in ("Enter the street and number.", "Enter a phone number.", "Choose the country."):
+        assert text in page.text
+    given = {
+        "line1": "1 Main St",
+        "city": "Berlin",
+        "postal_code": "10115",
+        "country": "DE",
+        "phone": "+49301234567",
+        "tax_id_type": "eu_vat",
+    }
+    page = pay(browser, session, **given, tax_id="nonsense")
+    assert page.status_code == 400
+    assert "Invalid value for eu_vat." in page.text
+    assert pay(browser, session, **given, tax_id="DE123456789").status_code == 303
+    details = client.v1.checkout.sessions.retrieve(session).customer_details
+    assert details is not None
+    assert details.address is not None
+    assert (details.address.city, details.phone) == ("Berlin", "+49301234567")
+    assert details.tax_ids is not None
+    assert [one.value for one in details.tax_ids] == ["DE123456789"]
+    saved = client.v1.customers.retrieve(customer)
+    assert saved.address is not None
+    assert (saved.name, saved.address.country) == ("Ada", "DE")
+    assert len(client.v1.customers.tax_ids.list(customer).data) == 1
+
+
+def test_a_customer_stays_as_is_unless_asked(
+    browser: Client, client: stripe.StripeClient, shop: Shop
+) -> None:
+    customer = shop.customer(card=None)
+    given = {"line1": "1 Main St", "city": "Ely", "postal_code": "CB7", "country": "GB"}
+    session = shop.checkout(customer, billing_address_collection="required")
+    assert pay(browser, session, **given, name="Eve").status_code == 303
+    saved = client.v1.customers.retrieve(customer)
+    assert (saved.name, saved.address) == ("Ada", None)
+    card = client.v1.customers.payment_methods.list(customer).data[0]
+    assert card.billing_details.address is not None
+    assert (card.billing_details.name, card.billing_details.address.city) == ("Eve", "Ely")

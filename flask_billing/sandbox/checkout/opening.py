@@ -50,6 +50,11 @@ _MODES = {
     "subscription_data": {"subscription"},
     "tax_id_collection": {"payment", "subscription"},
 }
+#: By the kind of page: the address it needs, and those of the other kind.
+_WAYS_BACK = {
+    "hosted_page": ("success_url", ("return_url", "redirect_on_completion")),
+    "embedded_page": ("return_url", ("success_url", "cancel_url")),
+}
 _EXCLUSIVE = (
     ("customer", "customer_email"),
     ("customer", "customer_creation"),
@@ -86,15 +91,17 @@ def check(account: Account, params: Body, mode: str) -> None:
 
 def _check_addresses(params: Body) -> None:
     mode = params.get("ui_mode", "hosted_page")
-    if mode != "hosted_page":
-        raise not_built(f"`ui_mode={mode}`: its Checkout is the hosted page", "ui_mode")
-    for name in ("return_url", "redirect_on_completion"):
-        if name in params:
-            raise invalid(f"`{name}` can not be passed with `ui_mode=hosted_page`.", name)
-    if not params.get("success_url"):
-        raise missing_param("success_url")
+    if mode not in _WAYS_BACK:
+        raise not_built(f"`ui_mode={mode}` of Checkout Sessions", "ui_mode")
 
-    for name in ("success_url", "cancel_url"):
+    wanted, foreign = _WAYS_BACK[mode]
+    for name in foreign:
+        if name in params:
+            raise invalid(f"`{name}` can not be passed with `ui_mode={mode}`.", name)
+    if not params.get(wanted) and params.get("redirect_on_completion") != "never":
+        raise missing_param(wanted)
+
+    for name in ("success_url", "cancel_url", "return_url"):
         url = params.get(name)
         if url is not None and not _is_url(url):
             raise invalid("Not a valid URL", name, "url_invalid")

@@ -6,7 +6,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import amounts
 from flask_billing.sandbox.errors import invalid
-from flask_billing.sandbox.ids import new_session_id
+from flask_billing.sandbox.ids import new_session_id, random_text
 from flask_billing.sandbox.resources import fields
 from flask_billing.sandbox.settings import PAYMENT_METHOD_CONFIGURATION_ID
 
@@ -149,6 +149,13 @@ def new_session(
             "payment_intent_data": params.get("payment_intent_data") or {},
         },
     }
+    if session["ui_mode"] == "embedded_page":
+        session.update(
+            client_secret=f"{object_id}_secret_{random_text(40)}",
+            redirect_on_completion=params.get("redirect_on_completion", "always"),
+            return_url=params.get("return_url"),
+            url=None,
+        )
     if params.get("tax_id_collection"):
         session["tax_id_collection"] = {"required": "never", **params["tax_id_collection"]}
     return session
@@ -203,3 +210,9 @@ def _give_up_intent(account: Account, session: Body) -> None:
     intent = account.get("setup_intent", session["setup_intent"])
     if intent is not None and intent["status"] not in {"succeeded", "canceled"}:
         setup_intents.give_up(account, intent)
+
+
+def way_back(session: Body) -> str | None:
+    """Where the browser goes when the session is complete, with its id in the address."""
+    url = session["success_url"] or session.get("return_url")
+    return str(url).replace("{CHECKOUT_SESSION_ID}", session["id"]) if url else None

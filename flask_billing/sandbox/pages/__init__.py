@@ -11,7 +11,17 @@ from werkzeug.wrappers import Request, Response
 
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
-from flask_billing.sandbox.pages import bank, checkout, home, invoices, portal, static
+from flask_billing.sandbox.pages import (
+    bank,
+    checkout,
+    home,
+    invoices,
+    portal,
+    portal_cards,
+    portal_details,
+    portal_plan,
+    static,
+)
 from flask_billing.sandbox.pages.render import rendered
 
 if TYPE_CHECKING:
@@ -29,9 +39,30 @@ _VIEWS: dict[str, View] = {
     "bank": bank.show,
     "bank.answer": bank.answer,
     "portal": portal.show,
+    "portal.card": portal_cards.add,
+    "portal.card.save": portal_cards.save,
+    "portal.card.change": portal_cards.change,
+    "portal.details": portal_details.show,
+    "portal.details.save": portal_details.save,
+    "portal.cancel": portal_plan.ask_to_cancel,
+    "portal.cancel.do": portal_plan.cancel,
+    "portal.renew": portal_plan.renew,
+    "portal.plan": portal_plan.choose,
+    "portal.plan.do": portal_plan.change,
     "invoice": invoices.show,
     "static": static.serve,
 }
+
+_SESSION = "/p/session/<token>"
+
+
+def _portal(path: str, shown: str, posted: str) -> list[Rule]:
+    """A page of the portal that is shown and posted."""
+    return [
+        Rule(_SESSION + path, endpoint=shown, methods=["GET"]),
+        Rule(_SESSION + path, endpoint=posted, methods=["POST"]),
+    ]
+
 
 _URLS = Map(
     [
@@ -43,7 +74,13 @@ _URLS = Map(
         Rule("/c/pay/<object_id>/bank", endpoint="checkout.bank.answer", methods=["POST"]),
         Rule("/3ds/<object_id>", endpoint="bank", methods=["GET"]),
         Rule("/3ds/<object_id>", endpoint="bank.answer", methods=["POST"]),
-        Rule("/p/session/<token>", endpoint="portal", methods=["GET"]),
+        Rule(_SESSION, endpoint="portal", methods=["GET"]),
+        *_portal("/card", "portal.card", "portal.card.save"),
+        *_portal("/details", "portal.details", "portal.details.save"),
+        *_portal("/cancel/<object_id>", "portal.cancel", "portal.cancel.do"),
+        *_portal("/plan/<object_id>", "portal.plan", "portal.plan.do"),
+        Rule(f"{_SESSION}/card/<object_id>", endpoint="portal.card.change", methods=["POST"]),
+        Rule(f"{_SESSION}/renew/<object_id>", endpoint="portal.renew", methods=["POST"]),
         Rule("/i/<account>/<token>", endpoint="invoice", methods=["GET"]),
         Rule("/invoice/<account>/<token>/pdf", endpoint="invoice", methods=["GET"]),
         Rule("/static/<name>", endpoint="static", methods=["GET"]),

@@ -9,6 +9,7 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import completion
 from flask_billing.sandbox.checkout.amounts import due_now
+from flask_billing.sandbox.checkout.session import way_back
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.pages import checkout as checkout_page
@@ -25,7 +26,7 @@ def show_for_session(room: EngineRoom, request: Request, object_id: str) -> Resp
         return rendered(
             request,
             "bank.html",
-            leads_to=(session["success_url"], session["cancel_url"]),
+            leads_to=(way_back(session), session["cancel_url"]),
             action=f"{request.script_root}/c/pay/{object_id}/bank",
             secret="",
             amount=due_now(account, session),

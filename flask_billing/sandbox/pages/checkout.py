@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from werkzeug.wrappers import Request, Response
@@ -12,42 +11,34 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.checkout import amounts, completion, promotion
 from flask_billing.sandbox.checkout import session as sessions
 from flask_billing.sandbox.engine import pricing
-from flask_billing.sandbox.engine.card_form import Card
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import ApiError
+from flask_billing.sandbox.pages.card_entry import PLACES, TEST_CARDS, Form
 from flask_billing.sandbox.pages.render import rendered, see_other
 
-TEST_CARDS = (
-    ("4242424242424242", "Pays"),
-    ("4000000000000002", "Is declined"),
-    ("4000002760003184", "Asks for 3-D Secure"),
-    ("4000000000009995", "Has no funds"),
-    ("4000000000000341", "Pays now, fails later"),
+_COUNTRIES = (
+    ("AU", "Australia"),
+    ("AT", "Austria"),
+    ("CA", "Canada"),
+    ("FR", "France"),
+    ("DE", "Germany"),
+    ("IE", "Ireland"),
+    ("IT", "Italy"),
+    ("JP", "Japan"),
+    ("NL", "Netherlands"),
+    ("ES", "Spain"),
+    ("CH", "Switzerland"),
+    ("GB", "United Kingdom"),
+    ("US", "United States"),
 )
-_FIELDS = {"number": "number", "exp_month": "expiry", "exp_year": "expiry", "cvc": "cvc"}
-_LONGEST = 200
-
-
-@dataclass
-class Form:
-    """What was typed, kept when something is wrong with it."""
-
-    number: str = ""
-    expiry: str = ""
-    cvc: str = ""
-    name: str = ""
-    email: str = ""
-    code: str = ""
-    errors: dict[str, str] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, request: Request) -> Form:
-        """The form of a request, each field within reason."""
-        names = ("number", "expiry", "cvc", "name", "email", "code")
-        form = cls()
-        for name in names:
-            setattr(form, name, request.form.get(name, "").strip()[:_LONGEST])
-        return form
+_TAX_IDS = (
+    ("eu_vat", "EU VAT"),
+    ("gb_vat", "UK VAT"),
+    ("us_ein", "US EIN"),
+    ("au_abn", "Australian ABN"),
+    ("ch_vat", "Swiss VAT"),
+    ("no_vat", "Norwegian VAT"),
+)
 
 
 def show(room: EngineRoom, request: Request, object_id: str) -> Response:
@@ -69,12 +60,12 @@ def pay(room: EngineRoom, request: Request, object_id: str) -> Response:
                 return _page(account, request, session, form)
             if not _complete(account, session, form):
                 return _page(account, request, session, form, status=422)
-            result = completion.submit(account, session, _card(form))
+            result = completion.submit(account, session, form.card())
             if result == "challenge":
                 return see_other(f"{request.script_root}/c/pay/{object_id}/bank")
             return after(request, session)
     except ApiError as error:
-        where = _FIELDS.get(error.param or "", "card")
+        where = PLACES.get(error.param or "", "card")
         form.errors[where] = error.message
         with room.account() as account:
             session = account.require("checkout.session", object_id)
@@ -103,12 +94,12 @@ def code(room: EngineRoom, request: Request, object_id: str) -> Response:
 
 def after(request: Request, session: Body) -> Response:
     """Back to the app, with the session's id in the address."""
-    url = session["success_url"]
+    url = sessions.way_back(session)
     if not url:
         return rendered(
             request, "message.html", title="Thank you", text="The payment went through."
         )
-    return see_other(url.replace("{CHECKOUT_SESSION_ID}", session["id"]))
+    return see_other(url)
 
 
 def refused(account: Account, request: Request, session: Body, error: ApiError) -> Response:
@@ -118,12 +109,7 @@ def refused(account: Account, request: Request, session: Body, error: ApiError) 
 
 
 def _filled(room: EngineRoom, request: Request, object_id: str, form: Form) -> Response:
-    number = request.form["fill"]
-    if number in {card for card, _ in TEST_CARDS}:
-        form.number = " ".join(number[i : i + 4] for i in range(0, len(number), 4))
-        form.expiry = form.expiry or "12 / 34"
-        form.cvc = form.cvc or "123"
-        form.name = form.name or "Jenny Rosen"
+    form.fill(request.form["fill"])
     with room.account() as account:
         session = account.require("checkout.session", object_id)
         return _page(account, request, session, form)
@@ -133,29 +119,16 @@ def _complete(account: Account, session: Body, form: Form) -> bool:
     """Is everything typed that is needed? Says at each field what is missing."""
     if not session["customer"] and "@" not in form.email:
         form.errors["email"] = "Enter an email address, such as jenny@example.com."
+    if session["billing_address_collection"] == "required":
+        form.check_address()
+    if session["phone_number_collection"]["enabled"] and not form.phone:
+        form.errors["phone"] = "Enter a phone number."
+    if form.tax_id and not form.tax_id_type:
+        form.errors["tax_id_type"] = "Choose the kind of tax ID."
     if sessions.needs_no_card(account, session) and not form.number:
         return not form.errors
-    if not form.number:
-        form.errors["number"] = "Enter the card number."
-    if _expiry(form.expiry) is None:
-        form.errors["expiry"] = "Enter the expiry date as month and year, such as 12 / 34."
-    if not form.cvc:
-        form.errors["cvc"] = "Enter the security code."
+    form.check_card()
     return not form.errors
-
-
-def _expiry(text: str) -> tuple[int, int] | None:
-    digits = "".join(char for char in text if char.isascii() and char.isdigit())
-    if len(digits) == 4:
-        return int(digits[:2]), 2000 + int(digits[2:])
-    if len(digits) == 6:
-        return int(digits[:2]), int(digits[2:])
-    return None
-
-
-def _card(form: Form) -> Card:
-    month, year = _expiry(form.expiry) or (0, 0)
-    return Card(form.number, month, year, form.cvc, form.name, form.email)
 
 
 def _page(
@@ -172,7 +145,7 @@ def _page(
         request,
         "checkout.html",
         status=status,
-        leads_to=(session["success_url"], session["cancel_url"]),
+        leads_to=(sessions.way_back(session), session["cancel_url"]),
         session=session,
         lines=lines,
         form=form,
@@ -186,6 +159,8 @@ def _page(
         seller=account.settings.account_name,
         later=_later(account, session, coupon, trial_end),
         card_optional=sessions.needs_no_card(account, session),
+        countries=_COUNTRIES,
+        tax_ids=_TAX_IDS if (session.get("tax_id_collection") or {}).get("enabled") else (),
     )
 
 
@@ -199,9 +174,8 @@ def _closed(request: Request, session: Body) -> Response:
         text="You can close this page."
         if complete
         else "You haven't been charged. Go back and start again.",
-        back=session["success_url"].replace("{CHECKOUT_SESSION_ID}", session["id"])
-        if complete and session["success_url"]
-        else session["cancel_url"],
+        back_words="Continue" if complete else "Go back",
+        back=sessions.way_back(session) if complete else session["cancel_url"],
     )
 
 
@@ -212,16 +186,29 @@ def _line(account: Account, session: Body, line: Body, trial_end: int | None) ->
     quantity = line["quantity"]
     return {
         "name": line["description"],
-        "quantity": quantity,
+        "words": _words(price, quantity, trial=bool(recurring) and trial_end is not None),
         "amount": pricing.amount(price, quantity) if quantity is not None else None,
         "per": f"per {recurring['interval']}"
         if recurring and recurring["interval_count"] == 1
         else pricing.interval_text(recurring)
         if recurring
         else None,
-        "trial": bool(recurring) and trial_end is not None,
         "currency": line["currency"],
     }
+
+
+def _words(price: Body, quantity: int | None, *, trial: bool) -> str:
+    """What a line costs, in small print: ``3 × $25.00 per month``."""
+    if quantity is None:
+        return "Billed by usage"
+    if trial:
+        return "Free trial"
+    recurring = price["recurring"]
+    per = f" / {pricing.interval_text(recurring)}" if recurring else ""
+    if price["billing_scheme"] == "tiered":
+        return f"{quantity} units{per}"
+    one = pricing.money(pricing.amount(price, 1), price["currency"])
+    return f"{quantity} × {one}{per}" if quantity > 1 or per else ""
 
 
 def _later(

@@ -34,6 +34,7 @@ _MODULES = (
     "core_events",
     "test_clocks",
     "portal",
+    "portal_configurations",
     "balance_transactions",
     "tax_rates",
     "balance",

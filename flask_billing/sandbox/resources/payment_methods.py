@@ -290,7 +290,12 @@ def attach(account: Account, call: Call) -> Body:
 @endpoint("POST", "/v1/payment_methods/{id}/detach", "PaymentMethodDetachParams")
 def detach(account: Account, call: Call) -> Body:
     """Detach for good; the customer's default is cleared, subscriptions keep what they had."""
-    method = require(account, call.id)
+    return detach_from(account, call.id)
+
+
+def detach_from(account: Account, object_id: str) -> Body:
+    """Take a payment method from its customer."""
+    method = require(account, object_id)
     if method["customer"] is None:
         raise invalid(
             "The payment method you provided is not attached to a customer so detachment is "

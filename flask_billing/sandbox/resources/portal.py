@@ -1,125 +1,158 @@
-"""Customer portal sessions and configurations."""
+"""Customer portal sessions, and the flow a session may lead into."""
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.errors import invalid, missing_param, not_built
 from flask_billing.sandbox.ids import new_id, random_text
-from flask_billing.sandbox.lists import page
-from flask_billing.sandbox.resources import fields
+from flask_billing.sandbox.resources import portal_configurations
 from flask_billing.sandbox.router import Call, endpoint
 
-_FEATURES: Body = {
-    "customer_update": {"allowed_updates": ["address", "name", "email"], "enabled": True},
-    "invoice_history": {"enabled": True},
-    "payment_method_update": {"enabled": True, "payment_method_configuration": None},
-    "subscription_cancel": {
-        "cancellation_reason": {
-            "enabled": False,
-            "options": [
-                "too_expensive",
-                "missing_features",
-                "switched_service",
-                "unused",
-                "other",
-            ],
-        },
-        "enabled": True,
-        "mode": "at_period_end",
-        "proration_behavior": "none",
-    },
-    "subscription_pause": {
-        "duration": {"interval_options": [], "type": "indefinite"},
-        "enabled": False,
-    },
-    "subscription_update": {
-        "default_allowed_updates": [],
-        "enabled": False,
-        "proration_behavior": "none",
-        "schedule_at_period_end": {"conditions": []},
-        "trial_update_behavior": "end_trial",
-    },
-}
+_FLOWS = (
+    "customer_update",
+    "subscription_cancel",
+    "subscription_pause",
+    "subscription_update",
+    "subscription_update_confirm",
+)
+
+#: The feature of the configuration that a flow needs.
+_FEATURES = {"subscription_update_confirm": "subscription_update"}
+_ENDED = frozenset(["canceled", "incomplete_expired"])
 
 
 @endpoint("POST", "/v1/billing_portal/sessions", "billing_portal.SessionCreateParams")
 def create(account: Account, call: Call) -> Body:
     """Open the portal for a customer."""
     params = call.params
-    account.require("customer", params.get("customer"), param="customer")
-    configuration = params.get("configuration") or _default(account)["id"]
+    for name in ("after_expiration", "customer_account", "on_behalf_of"):
+        if name in params:
+            raise not_built(f"`{name}` of portal sessions", name)
+    if not params.get("customer"):
+        raise missing_param("customer")
+    account.require("customer", params["customer"], param="customer")
+
+    if params.get("configuration"):
+        configuration = portal_configurations.require(
+            account, params["configuration"], "configuration"
+        )
+        if not configuration["active"]:
+            raise invalid("The configuration is not active.", "configuration")
+    else:
+        configuration = portal_configurations.default(account)
+
     token = random_text(40)
-    return account.add(
+    session = account.add(
         {
             "id": new_id("bps"),
             "object": "billing_portal.session",
-            "configuration": configuration,
+            "configuration": configuration["id"],
             "created": account.now,
             "customer": params["customer"],
             "customer_account": None,
-            "flow": None,
+            "flow": _flow(account, params, configuration),
             "livemode": False,
             "locale": params.get("locale"),
             "on_behalf_of": None,
-            "return_url": params.get("return_url"),
+            "return_url": params.get("return_url") or configuration["default_return_url"],
             "url": f"{account.public_url}/p/session/test_{token}",
             "_": {"token": token},
         }
     )
+    account.emit("billing_portal.session.created", session)
+    return session
 
 
-def _default(account: Account) -> Body:
-    found = account.find("billing_portal.configuration", where=[("$.is_default", True)])
-    return found[0] if found else _new_configuration(account, {}, is_default=True)
+def _flow(account: Account, params: Body, configuration: Body) -> Body | None:
+    asked = params.get("flow_data")
+    if not asked:
+        return None
 
+    kind = asked["type"]
+    if not configuration["features"][_FEATURES.get(kind, kind)]["enabled"]:
+        raise invalid(
+            f"The flow `{kind}` cannot be used: its feature is disabled in the portal "
+            "configuration.",
+            "flow_data[type]",
+        )
 
-def _new_configuration(account: Account, params: Body, *, is_default: bool = False) -> Body:
-    profile = params.get("business_profile") or {}
-    features = {
-        name: {**default, **((params.get("features") or {}).get(name) or {})}
-        for name, default in _FEATURES.items()
+    for name in _FLOWS:
+        if name in asked and name != kind:
+            raise invalid(
+                f"`{name}` may only be given for flows of this type.", f"flow_data[{name}]"
+            )
+
+    if kind.startswith("subscription_"):
+        if kind not in asked:
+            raise missing_param(f"flow_data[{kind}]")
+        _check_subscription(account, params["customer"], asked[kind], f"flow_data[{kind}]")
+
+    after = asked.get("after_completion") or {"type": "portal_homepage"}
+    if after["type"] == "redirect" and not after.get("redirect"):
+        raise missing_param("flow_data[after_completion][redirect]")
+    return {
+        "after_completion": {
+            "hosted_confirmation": _or_none(after.get("hosted_confirmation"), "custom_message"),
+            "redirect": after.get("redirect"),
+            "type": after["type"],
+        },
+        **dict.fromkeys(_FLOWS),
+        **_details(kind, asked.get(kind)),
+        "type": kind,
     }
-    return account.add(
-        {
-            "id": new_id("bpc"),
-            "object": "billing_portal.configuration",
-            "active": True,
-            "application": None,
-            "business_profile": {
-                "headline": profile.get("headline"),
-                "privacy_policy_url": profile.get("privacy_policy_url"),
-                "terms_of_service_url": profile.get("terms_of_service_url"),
-            },
-            "created": account.now,
-            "default_return_url": params.get("default_return_url") or None,
-            "features": features,
-            "is_default": is_default,
-            "livemode": False,
-            "login_page": {"enabled": False, "url": None},
-            "metadata": fields.new_metadata(params),
-            "name": params.get("name") or None,
-            "updated": account.now,
+
+
+def _or_none(given: Body | None, *names: str) -> Body | None:
+    return None if given is None else {name: given.get(name) for name in names}
+
+
+def _details(kind: str, given: Body | None) -> Body:
+    if given is None:
+        return {}
+    if kind == "subscription_cancel":
+        return {kind: {"retention": given.get("retention"), "subscription": given["subscription"]}}
+    if kind == "subscription_update_confirm":
+        names = ("id", "price", "quantity")
+        return {
+            kind: {
+                "discounts": [
+                    {name: one.get(name) for name in ("coupon", "promotion_code")}
+                    for one in given.get("discounts") or []
+                ],
+                "items": [{name: item.get(name) for name in names} for item in given["items"]],
+                "subscription": given["subscription"],
+            }
         }
+    return {kind: given}
+
+
+def _check_subscription(account: Account, customer: str, asked: Body, where: str) -> None:
+    subscription = account.require(
+        "subscription", asked["subscription"], param=f"{where}[subscription]"
     )
+    if subscription["customer"] != customer:
+        raise invalid(
+            "The subscription belongs to another customer than the session.",
+            f"{where}[subscription]",
+        )
+    if subscription["status"] in _ENDED:
+        raise invalid("The subscription has ended already.", f"{where}[subscription]")
+    if where.endswith("[subscription_cancel]") and subscription["cancel_at"] is not None:
+        raise invalid(
+            "This subscription cannot be canceled because it is already set to be canceled.",
+            f"{where}[subscription]",
+        )
 
+    coupon = ((asked.get("retention") or {}).get("coupon_offer") or {}).get("coupon")
+    if coupon is not None:
+        account.require("coupon", coupon, param=f"{where}[retention][coupon_offer][coupon]")
 
-@endpoint("POST", "/v1/billing_portal/configurations", "billing_portal.ConfigurationCreateParams")
-def create_configuration(account: Account, call: Call) -> Body:
-    """Create a configuration."""
-    configuration = _new_configuration(account, call.params)
-    account.emit("billing_portal.configuration.created", configuration)
-    return configuration
-
-
-@endpoint(
-    "GET", "/v1/billing_portal/configurations/{id}", "billing_portal.ConfigurationRetrieveParams"
-)
-def retrieve_configuration(account: Account, call: Call) -> Body:
-    """One configuration."""
-    return account.require(
-        "billing_portal.configuration", call.id, param="configuration!", label="configuration"
-    )
-
-
-@endpoint("GET", "/v1/billing_portal/configurations", "billing_portal.ConfigurationListParams")
-def list_configurations(account: Account, call: Call) -> Body:
-    """A page of configurations."""
-    return page(account, call, "billing_portal.configuration")
+    known = {item["id"] for item in subscription["items"]["data"]}
+    for index, item in enumerate(asked.get("items") or []):
+        if item["id"] not in known:
+            raise invalid(
+                f"No such subscription item: '{item['id']}'",
+                f"{where}[items][{index}][id]",
+                "resource_missing",
+            )
+        if item.get("price"):
+            account.require("price", item["price"], param=f"{where}[items][{index}][price]")
