@@ -21,12 +21,14 @@ def page(
     where: Iterable[tuple[str, Any]] = (),
     one_of: tuple[str, Iterable[Any]] | None = None,
     none_of: tuple[str, Iterable[Any]] | None = None,
+    holds: tuple[str, str, Any] | None = None,
     more: str | None = None,
 ) -> Body:
     """One page of the objects of a kind, newest first.
 
-    ``where`` compares JSON paths; ``one_of`` and ``none_of`` take a path and values; ``more`` is a
-    condition in SQL.
+    ``where`` compares JSON paths; ``one_of`` and ``none_of`` take a path and values; ``holds``
+    takes the path of a list, a path in its entries and a value that one of them has; ``more`` is
+    a condition in SQL.
     """
     account.flush()
     params = call.params
@@ -46,6 +48,11 @@ def page(
             marks = ", ".join("?" * len(options))
             conditions.append(f"json_extract(body, ?) {negation}IN ({marks})")
             values.extend((choice[0], *options))
+    if holds is not None:
+        conditions.append(
+            "EXISTS (SELECT 1 FROM json_each(objects.body, ?) WHERE json_extract(value, ?) = ?)"
+        )
+        values.extend(holds)
     if more is not None:
         conditions.append(more)
     _created(params.get("created"), conditions, values)

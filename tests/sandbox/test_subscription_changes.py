@@ -349,3 +349,18 @@ def test_three_retries_in_a_week_are_a_setting(
     good = client.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
     client.v1.invoices.pay(invoices(client, subscription)[0].id, {"payment_method": good.id})
     assert client.v1.subscriptions.retrieve(subscription).status == "active"
+
+
+def test_subscriptions_are_found_by_any_of_their_prices(
+    client: stripe.StripeClient, shop: Shop
+) -> None:
+    customer = shop.customer()
+    both = client.v1.subscriptions.create(
+        {"customer": customer, "items": [{"price": shop.month}, {"price": shop.team}]}
+    ).id
+    shop.subscribe(customer)
+    found = client.v1.subscriptions.list({"price": shop.team}).data
+    assert [one.id for one in found] == [both]
+    assert len(client.v1.subscriptions.list({"price": shop.month}).data) == 2
+    with pytest.raises(stripe.InvalidRequestError, match="by `current_period_end`"):
+        client.v1.subscriptions.list({"current_period_end": NOW})

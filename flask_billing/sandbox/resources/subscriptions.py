@@ -12,7 +12,7 @@ from flask_billing.sandbox.engine import (
     starting,
     updating,
 )
-from flask_billing.sandbox.errors import ApiError, invalid, missing_object, missing_param
+from flask_billing.sandbox.errors import ApiError, invalid, missing_object, missing_param, not_built
 from flask_billing.sandbox.lists import page
 from flask_billing.sandbox.resources import fields, test_clocks
 from flask_billing.sandbox.router import Call, endpoint
@@ -130,8 +130,10 @@ def list_(account: Account, call: Call) -> Body:
     where = []
     if "collection_method" in params:
         where.append(("$.collection_method", params["collection_method"]))
-    if "price" in params:
-        where.append(("$.items.data[0].price", params["price"]))
+    for name in ("automatic_tax", "current_period_end", "current_period_start"):
+        if name in params:
+            raise not_built(f"lists of subscriptions by `{name}`", name)
+    price = params.get("price") or params.get("plan")
     on_clock, none = test_clocks.filtered(call)
     return page(
         account,
@@ -141,5 +143,6 @@ def list_(account: Account, call: Call) -> Body:
         where=[*where, *on_clock],
         one_of=one_of,
         none_of=("$.status", ("canceled",)) if status is None else None,
+        holds=("$.items.data", "$.price", price) if price else None,
         more=None if "customer" in params else none,
     )
