@@ -147,3 +147,12 @@ def test_what_was_there_before_is_staged(tmp_path: Path, story: Story) -> None:
         recorder = Recorder(sandbox)
         story(Recorder(sandbox), recorder)
     assert differences(tmp_path, recorder.exchanges) == []
+
+
+def test_what_cannot_be_staged_is_told(tmp_path: Path) -> None:
+    with Sandbox(now=NOW) as sandbox:
+        recorder = Recorder(sandbox)
+        a_coupon(Recorder(sandbox), recorder)
+    subscribed = recorder.exchanges[-1]["response"]["body"]
+    subscribed["items"]["data"][0]["price"]["recurring"]["interval"] = "fortnight"
+    assert "answer status" in differences(tmp_path, recorder.exchanges)

@@ -18,7 +18,7 @@ _TRAVELLED = 3_600
 
 
 class NotStagedError(Exception):
-    """The sandbox refused to make what a request needs."""
+    """The sandbox refused to make what a request needs, or too little is shown of it."""
 
 
 class Stage:
@@ -52,8 +52,12 @@ class Stage:
         if exchange.status >= 400 and _was_refused(object_id, exchange):
             return
         maker = _MAKERS.get(kind)
-        if maker is not None:
+        if maker is None:
+            return
+        try:
             maker(self, object_id, exchange)
+        except (IndexError, KeyError, TypeError) as error:
+            raise NotStagedError(f"{object_id}: what is shown of it lacks {error}") from error
 
     def make(self, path: str, params: Body, object_id: str) -> Body:
         """POST to the sandbox what stands for a recorded object."""
