@@ -10,20 +10,15 @@ import os
 import typing as t
 
 import pytest
-import stripe
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule, run_state_machine_as_test
 
-from flask_billing.sandbox import Sandbox, router
 from flask_billing.sandbox.person import CardDeclinedError
 
-from .books import unbalanced
-from .conftest import START
-from .guesses import Guesses, kind_of
+from .random_caller import SEEDS, RandomCaller
 
 SOAK = int(os.environ.get("BILLING_SOAK", "0"))
-SEEDS = st.integers(0, 2**32 - 1)
 CARDS = [
     "pm_card_visa",
     "pm_card_visa",
@@ -31,62 +26,10 @@ CARDS = [
     "pm_card_authenticationRequired",
     "pm_card_visa_chargeDeclined",
 ]
-#: What an answer to a call may be: done, refused, declined, forbidden, not there, in conflict.
-ANSWERS = {200, 400, 402, 404, 409}
 
 
-class RandomCalls(RuleBasedStateMachine):
-    """Somebody who calls the API at random, with ids that were seen before."""
-
-    wrong: t.ClassVar[dict[str, None]] = {}
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.wrong.clear()
-        self.sandbox = Sandbox(now=START)
-        self.client = self.sandbox.client()
-        self.ids: dict[str, list[str]] = {}
-        self.steps = 0
-        self.endpoints = sorted(
-            (one for one in router.registered() if one.parts[1] != "billing_portal"),
-            key=lambda one: (one.parts[1], one.method, one.parts),
-        )
-
-    def guesses(self, seed: int) -> Guesses:
-        """Guesses of their own for every step, since Hypothesis likes some seeds too much."""
-        self.steps += 1
-        now = int(self.sandbox.clock.now().timestamp())
-        return Guesses(f"{seed}/{self.steps}", self.ids, now)
-
-    def call(self, method: str, path: str, params: dict[str, t.Any]) -> dict[str, t.Any]:
-        """Call the API, learn the ids in its answer, and hold it against the SDK's classes."""
-        body: dict[str, t.Any] = {}
-        status: int | None = 200
-
-        try:
-            answer: t.Any = self.client.raw_request(method.lower(), path, **params)
-            body = answer.data
-        except stripe.StripeError as error:
-            status = error.http_status
-
-        assert not self.wrong, (method, path, params, [*self.wrong])
-        assert status in ANSWERS, (method, path, params, status)
-        self.learn(body)
-        return body
-
-    def learn(self, body: t.Any) -> None:
-        if isinstance(body, list):
-            for entry in body:
-                self.learn(entry)
-
-        elif isinstance(body, dict):
-            if "object" in body and isinstance(body.get("id"), str):
-                known = self.ids.setdefault(body["object"], [])
-                if body["id"] not in known:
-                    known.append(body["id"])
-
-            for entry in body.values():
-                self.learn(entry)
+class RandomCalls(RandomCaller):
+    """A shop with customers, whose days follow no plan."""
 
     @initialize()
     def open_shop(self) -> None:
@@ -207,31 +150,56 @@ class RandomCalls(RuleBasedStateMachine):
     def pass_time(self, days: int) -> None:
         self.sandbox.clock.advance(days=days)
 
-    @rule(seed=SEEDS)
-    def call_anything(self, seed: int) -> None:
+    @rule(seed=SEEDS, amount=st.sampled_from([None, 100, 2500, 10**6]), note=st.booleans())
+    def give_back(self, seed: int, amount: int | None, note: bool) -> None:
         guesses = self.guesses(seed)
-        for endpoint in guesses.some_of(self.endpoints):
-            self.call_endpoint(guesses, endpoint)
+        part = {} if amount is None else {"amount": amount}
+        if note:
+            invoice = guesses.an_id("invoice")
+            how = guesses.one_of(["credit_amount", "refund_amount", "out_of_band_amount", None])
+            spread = {how: amount} if how and amount else {}
+            self.call("POST", "/v1/credit_notes", {"invoice": invoice, **part, **spread})
+        else:
+            kind = guesses.one_of(["charge", "payment_intent"])
+            self.call("POST", "/v1/refunds", {kind: guesses.an_id(kind), **part})
 
-    @rule(seed=SEEDS)
-    def call_about_something(self, seed: int) -> None:
+    @rule(
+        seed=SEEDS,
+        proration=st.sampled_from(["none", "always_invoice", "create_prorations"]),
+        end=st.sampled_from(["release", "cancel"]),
+    )
+    def plan_ahead(self, seed: int, proration: str, end: str) -> None:
         guesses = self.guesses(seed)
-        kind = guesses.one_of(sorted(self.ids))
-        about = [one for one in self.endpoints if kind_of(one) == kind]
-        for endpoint in guesses.some_of(about):
-            self.call_endpoint(guesses, endpoint)
+        of = {"from_subscription": guesses.an_id("subscription")}
+        schedule = self.call("POST", "/v1/subscription_schedules", of)
+        if not schedule:
+            return
+        now = schedule["phases"][0]
+        first = {
+            "items": [{"price": i["price"], "quantity": i.get("quantity")} for i in now["items"]],
+            "start_date": now["start_date"],
+            "end_date": now["end_date"],
+        }
+        for item in first["items"]:
+            if item["quantity"] is None:
+                del item["quantity"]
+        second = {
+            "items": [{"price": guesses.an_id("price"), "quantity": 1}],
+            "duration": {"interval": "month", "interval_count": 1},
+            "proration_behavior": proration,
+        }
+        params = {"phases": [first, second], "end_behavior": end}
+        self.call("POST", f"/v1/subscription_schedules/{schedule['id']}", params)
 
-    def call_endpoint(self, guesses: Guesses, endpoint: router.Endpoint) -> None:
-        kind = kind_of(endpoint)
-        parts = [guesses.an_id(kind) if part == "{id}" else part for part in endpoint.parts]
-        self.call(endpoint.method, "/" + "/".join(parts), guesses.params(endpoint.contract))
-
-    def teardown(self) -> None:
-        try:
-            assert unbalanced(self.client) == []
-        finally:
-            self.sandbox.close()
-        assert not self.wrong, [*self.wrong]
+    @rule(seed=SEEDS, card=st.sampled_from(CARDS), kind=st.sampled_from(["setup", "payment"]))
+    def make_intent(self, seed: int, card: str, kind: str) -> None:
+        customer = self.guesses(seed).an_id("customer")
+        path = f"/v1/{kind}_intents"
+        charge = {"amount": 1500, "currency": "usd"} if kind == "payment" else {}
+        intent = self.call("POST", path, {"customer": customer, **charge})
+        if intent:
+            confirm = {"payment_method": card, "return_url": "https://app.example/done"}
+            self.call("POST", f"{path}/{intent['id']}/confirm", confirm)
 
 
 def test_random_calls(every_answer_fits: dict[str, None], monkeypatch: pytest.MonkeyPatch) -> None:
