@@ -155,6 +155,11 @@ INFERRED = (
         "docs: the invoice becomes paid",
     ),
     Inference(
+        "customer.delinquent is set after invoice.payment_failed and invoice.overdue, and cleared "
+        "after invoice.paid.",
+        "docs: the field; not when its customer.updated comes",
+    ),
+    Inference(
         "A deleted draft lets go of the pending items it had taken; items made for it go with it.",
         "docs: deleting a draft; not said for items",
     ),

@@ -173,13 +173,18 @@ def test_an_invoice_by_mail_is_due_later_and_may_be_paid_elsewhere(
     sent = client.v1.invoices.send_invoice(invoice)
     assert (sent.status, sent.due_date, sent.attempted) == ("open", NOW + 7 * DAY, False)
     sandbox.clock.advance(days=8)
-    assert [event["type"] for event in sandbox.events()[-2:]] == ["invoice.sent", "invoice.overdue"]
+    assert [event["type"] for event in sandbox.events()[-3:]] == [
+        "invoice.sent",
+        "invoice.overdue",
+        "customer.updated",
+    ]
     before = len(sandbox.events())
     paid = client.v1.invoices.pay(invoice, {"paid_out_of_band": True})
     assert (paid.status, paid.amount_paid, paid.attempt_count) == ("paid", 48_000, 0)
     assert [event["type"] for event in sandbox.events()[before:]] == [
         "invoice.updated",
         "invoice.paid",
+        "customer.updated",
         "payment_intent.canceled",
     ]
     assert_books_balance(client)
@@ -198,6 +203,7 @@ def test_only_the_schedule_of_retries_counts_attempts(
     (failed,) = client.v1.invoices.list({"customer": customer, "status": "open"}).data
     planned = failed.next_payment_attempt
     assert (failed.attempt_count, failed.attempted) == (1, True)
+    assert client.v1.customers.retrieve(customer).delinquent
     assert planned is not None
     with pytest.raises(stripe.CardError):
         client.v1.invoices.pay(failed.id)
@@ -209,6 +215,7 @@ def test_only_the_schedule_of_retries_counts_attempts(
     assert (retried.next_payment_attempt or 0) > planned
     paid = client.v1.invoices.pay(failed.id, {"payment_method": "pm_card_visa"})
     assert (paid.status, paid.attempt_count, paid.next_payment_attempt) == ("paid", 2, None)
+    assert not client.v1.customers.retrieve(customer).delinquent
     assert_books_balance(client)
 
 

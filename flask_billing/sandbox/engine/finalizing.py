@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import collecting, invoices
+from flask_billing.sandbox.engine import collecting, delinquency, invoices
 
 
 def finish(account: Account, invoice: Body) -> None:
@@ -40,6 +40,7 @@ def overdue(account: Account, invoice: Body) -> None:
     if invoice["status"] != "open":
         return
     account.emit("invoice.overdue", invoice)
+    delinquency.behind(account, invoice)
     subscription = invoices.subscription_of(account, invoice)
     if subscription and subscription["status"] == "active":
         with account.changing(subscription, "customer.subscription.updated"):

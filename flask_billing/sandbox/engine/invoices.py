@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import balance, draft_lines, intents, totals
+from flask_billing.sandbox.engine import balance, delinquency, draft_lines, intents, totals
 from flask_billing.sandbox.engine.invoice_object import due_date, new_invoice
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import random_text
@@ -135,6 +135,7 @@ def settle(account: Account, invoice: Body, *, off_stripe: bool = False) -> None
         account.emit("invoice.paid", invoice)
     else:
         _emit_paid(account, invoice)
+    delinquency.settled(account, invoice)
 
 
 def count_attempt(invoice: Body) -> None:
@@ -174,4 +175,6 @@ def close(account: Account, invoice: Body, status: str) -> None:
     if status == "void":
         intents.cancel_for(account, invoice)
         balance.give_back(account, invoice)
+    else:
+        delinquency.settled(account, invoice)
     account.emit("invoice.voided" if status == "void" else "invoice.marked_uncollectible", invoice)

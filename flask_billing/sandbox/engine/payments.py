@@ -6,7 +6,7 @@ from typing import Literal
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import charges, holds, intents, invoices
+from flask_billing.sandbox.engine import charges, delinquency, holds, intents, invoices
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.settings import DAY
@@ -62,6 +62,7 @@ def pay_invoice(
         with account.changing(invoice, "invoice.updated"):
             invoices.count_attempt(invoice)
         account.emit("invoice.payment_failed", invoice)
+        delinquency.behind(account, invoice)
         return Outcome("no_method")
     outcome = confirm(account, intent, method, off_session=off_session, authenticated=authenticated)
     if outcome.result == "paid":
@@ -80,6 +81,7 @@ def pay_invoice(
         account.emit("invoice.payment_action_required", invoice)
     if not challenged or off_session:
         account.emit("invoice.payment_failed", invoice)
+        delinquency.behind(account, invoice)
     return outcome
 
 
