@@ -204,20 +204,12 @@ class Account:
             self.clock, self.now = bound, test_clock["frozen_time"]
 
     @contextmanager
-    def at_clock(self, test_clock: Body) -> Iterator[None]:
-        """Inside, it is the time of a test clock."""
-        before = self.clock, self.now
-        self.clock, self.now = test_clock["id"], test_clock["frozen_time"]
-        try:
-            yield
-        finally:
-            self.clock, self.now = before
-
-    @contextmanager
-    def off_test_clocks(self) -> Iterator[None]:
-        """Inside, it is the sandbox's own time."""
+    def at_clock(self, test_clock: Body | None) -> Iterator[None]:
+        """Inside, it is the time of a test clock, or with None the sandbox's own."""
         before = self.clock, self.now
         self.clock, self.now = None, self.wall
+        if test_clock is not None:
+            self.clock, self.now = test_clock["id"], test_clock["frozen_time"]
         try:
             yield
         finally:

@@ -165,3 +165,39 @@ def test_a_customer_can_join_later(client: stripe.StripeClient, shop: Shop) -> N
     assert client.v1.subscriptions.retrieve(subscription).test_clock == clock.id
     client.v1.test_helpers.test_clocks.advance(clock.id, {"frozen_time": NOW + 30 * DAY})
     assert len(client.v1.invoices.list({"subscription": subscription}).data) == 2
+
+
+def test_usage_on_a_clock_is_billed_in_its_time(
+    client: stripe.StripeClient, shop: Shop, clock: str
+) -> None:
+    meter = client.v1.billing.meters.create(
+        {
+            "display_name": "Calls",
+            "event_name": "calls",
+            "default_aggregation": {"formula": "sum"},
+        }
+    )
+    price = client.v1.prices.create(
+        {
+            "product": shop.product,
+            "currency": "usd",
+            "unit_amount": 100,
+            "recurring": {"interval": "month", "usage_type": "metered", "meter": meter.id},
+        }
+    )
+    subscription = subscribed(client, shop, clock)
+    customer = str(subscription.customer)
+    metered = client.v1.subscriptions.create(
+        {
+            "customer": customer,
+            "items": [{"price": price.id}],
+            "default_payment_method": str(subscription.default_payment_method),
+        }
+    )
+    event = client.v1.billing.meter_events.create(
+        {"event_name": "calls", "payload": {"stripe_customer_id": customer, "value": "7"}}
+    )
+    assert event.timestamp == JANUARY_2030
+    client.v1.test_helpers.test_clocks.advance(clock, {"frozen_time": JANUARY_2030 + 32 * DAY})
+    renewal = client.v1.invoices.list({"subscription": metered.id}).data[0]
+    assert (renewal.total, renewal.status) == (700, "paid")

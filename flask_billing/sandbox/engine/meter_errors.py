@@ -29,7 +29,7 @@ def note(account: Account, code: str, message: str, identifier: str, meter: Body
     )
     if is_first:
         wait = account.settings.meter_validation_seconds
-        with account.off_test_clocks():
+        with account.at_clock(None):
             account.schedule(account.wall + wait, "meter.report_errors", failure["id"])
 
 
