@@ -188,3 +188,16 @@ def test_default_incomplete_leaves_the_payment_to_the_browser(
     assert (changed.status, price_of(changed)) == ("active", shop.team)
     assert (invoice.status, invoice.attempted) == ("open", False)
     assert invoice.confirmation_secret is not None
+
+
+def test_a_change_that_costs_needs_a_payment_method(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, unlucky: stripe.Subscription
+) -> None:
+    for card in client.v1.payment_methods.list({"customer": str(unlucky.customer)}).data:
+        client.v1.payment_methods.detach(card.id)
+    for behavior in ("allow_incomplete", "error_if_incomplete", "pending_if_incomplete"):
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            upgrade(shop, unlucky, behavior)
+        assert (caught.value.http_status, caught.value.code) == (400, "resource_missing")
+    same = client.v1.subscriptions.retrieve(unlucky.id)
+    assert (same.status, price_of(same), same.pending_update) == ("active", shop.month, None)

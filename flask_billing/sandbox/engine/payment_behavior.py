@@ -12,6 +12,13 @@ from flask_billing.sandbox.engine import (
 )
 from flask_billing.sandbox.errors import ApiError
 
+NO_PAYMENT_METHOD = (
+    "This customer has no attached payment source or default payment method. Please consider "
+    "adding a default payment method. For more information, visit "
+    "https://stripe.com/docs/billing/subscriptions/"
+    "payment-methods-setting#payment-method-priority."
+)
+
 
 def charge(account: Account, subscription: Body, invoice: Body, before: Body, params: Body) -> None:
     """Collect the invoice of a change; ``before`` is the subscription as it was."""
@@ -28,6 +35,8 @@ def charge(account: Account, subscription: Body, invoice: Body, before: Body, pa
     if invoice["status"] == "paid" or behavior == "default_incomplete":
         return
     method = payments.payer_method(account, subscription["customer"], subscription)
+    if method is None:
+        raise ApiError(400, NO_PAYMENT_METHOD, code="resource_missing")
     outcome = payments.pay_invoice(
         account, invoice, method, off_session=bool(params.get("off_session"))
     )

@@ -22,13 +22,6 @@ from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.resources import payment_methods
 from flask_billing.sandbox.settings import DAY
 
-NO_PAYMENT_METHOD = (
-    "This customer has no attached payment source or default payment method. Please consider "
-    "adding a default payment method. For more information, visit "
-    "https://stripe.com/docs/billing/subscriptions/"
-    "payment-methods-setting#payment-method-priority."
-)
-
 
 def start(
     account: Account,
@@ -145,7 +138,7 @@ def _first_invoice(
     method = payments.payer_method(account, customer["id"], subscription)
     due = invoice["amount_due"]
     if method is None and due and behavior != "default_incomplete":
-        raise ApiError(400, NO_PAYMENT_METHOD, code="resource_missing")
+        raise ApiError(400, payment_behavior.NO_PAYMENT_METHOD, code="resource_missing")
     trialing = subscription["status"] == "trialing"
     invoices.finalize(account, invoice, quiet=True)
     if invoice["status"] == "paid":
