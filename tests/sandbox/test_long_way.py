@@ -192,6 +192,6 @@ EXPECTED = {
     "invoice.upcoming": 21.0,
     "customer.subscription.deleted": 28.0,
     "invoice.payment_failed": 28 + 1 / 24,
-    "invoice.overdue": 5 + 1 / 24,
+    "invoice.overdue": 5.0,
     "subscription_schedule.released": 56.0,
 }
