@@ -1,5 +1,7 @@
 """Portal configurations: what the customer portal lets customers do."""
 
+from typing import Any
+
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body, copy_of
 from flask_billing.sandbox.errors import invalid, missing_param, not_built
@@ -39,7 +41,7 @@ _DEFAULT: Body = {
     "payment_method_update": {"enabled": True},
     "subscription_cancel": {"enabled": True},
 }
-_LISTS = frozenset(["allowed_updates", "default_allowed_updates"])
+_LISTS = frozenset(["allowed_updates", "default_allowed_updates", "feedback_options", "options"])
 _NO_DEFAULT = (
     "No configuration provided and your test mode default configuration has not been created. "
     "Provide a configuration or create your default by saving your customer portal settings in "
@@ -109,10 +111,12 @@ def _change_feature(account: Account, configuration: Body, name: str, asked: Bod
     for key, value in asked.items():
         if key == "products":
             configuration["_"]["products"] = _products(account, value or [], f"{where}[products]")
+        elif key == "duration":
+            feature[key] = _duration(value)
         elif key == "cancellation_reason":
-            feature[key] = {**feature[key], **value}
+            feature[key].update({field: _kept(field, found) for field, found in value.items()})
         else:
-            feature[key] = value if value != "" else [] if key in _LISTS else None
+            feature[key] = _kept(key, value)
 
     if not feature["enabled"]:
         return
@@ -125,6 +129,18 @@ def _change_feature(account: Account, configuration: Body, name: str, asked: Bod
             raise missing_param(f"{where}[default_allowed_updates]")
         if not configuration["_"]["products"]:
             raise missing_param(f"{where}[products]")
+
+
+def _kept(name: str, value: Any) -> Any:
+    """A field of a feature: an empty string is an empty list where the field is a list."""
+    if value == "":
+        return [] if name in _LISTS else None
+    return value
+
+
+def _duration(asked: Body) -> Body:
+    options = [{"interval_count": 1, **option} for option in asked.get("interval_options") or []]
+    return {"interval_options": options, "type": asked["type"]}
 
 
 def _products(account: Account, asked: list[Body], where: str) -> list[Body]:
