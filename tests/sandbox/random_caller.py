@@ -110,7 +110,8 @@ class RandomCaller(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            assert unbalanced(self.client) == []
+            found = unbalanced(self.client)
+            assert not found, found
         finally:
             self.sandbox.close()
         assert not self.wrong, [*self.wrong]
