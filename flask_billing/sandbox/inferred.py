@@ -77,6 +77,33 @@ class Inference:
 
 INFERRED = (
     Inference(
+        "A setup intent that is confirmed at once is announced as it ended, and its "
+        "setup_intent.created comes before the card is attached.",
+        "seen in event lists at 2020-08-27; none is newer",
+    ),
+    Inference(
+        "Confirming an intent that allows redirects needs a return_url whatever the card, unless "
+        "use_stripe_sdk says that Stripe.js handles them.",
+        "errors quoted in public issues, 2024 and 2026",
+    ),
+    Inference(
+        "The setup intent of a Checkout Session cannot be confirmed or canceled by itself, and is "
+        "canceled when the session expires.",
+        "reference of checkout.session.setup_intent; the words are ours",
+    ),
+    Inference(
+        "A card is unchecked when made from a number, and checked when it is attached.",
+        "a card created and one attached are recorded; the moment between is not",
+    ),
+    Inference(
+        "A trial that Checkout starts ends CHECKOUT_TRIAL_SECONDS later at the earliest.",
+        "reference of subscription_data.trial_end",
+    ),
+    Inference(
+        "A portal configuration has off what it does not name, and a flow needs its feature on.",
+        "one recorded configuration; reference of flow_data",
+    ),
+    Inference(
         "An empty string unsets email, name, phone and description of a customer, and the default "
         "payment method of its invoices or of one invoice.",
         "recorded of a subscription's default payment method alone; the SDK types all as strings",
