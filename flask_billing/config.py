@@ -74,6 +74,8 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_SQLITE_BUSY_TIMEOUT": timedelta(seconds=10),
     # How long limits may be served from memory. A refusal always reads them again.
     "BILLING_LIMIT_CACHE": timedelta(seconds=2),
+    # How long a reservation holds units that nobody settles.
+    "BILLING_RESERVATION_TTL": timedelta(minutes=15),
     # Status of a refusal for lack of quota: 429 or 402.
     "BILLING_QUOTA_STATUS": 429,
     # "inline" processes an event before answering Stripe, "deferred" leaves it to

@@ -14,16 +14,18 @@ from .models import Customer, include_tables
 from .state import BillingState, Hooks, StripeAccess, state
 
 if t.TYPE_CHECKING:
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
 
     from .access import Access
-    from .metering import Decision, Dimensions, Usage
+    from .metering import Decision, Dimensions, MeteredStream, Reservation, Usage
+    from .metering.reservations import OnError
 
 CatalogSource = Catalog | c.Mapping[str, object] | str | os.PathLike[str]
 Loader = t.TypeVar("Loader", bound=c.Callable[..., object])
+Chunk = t.TypeVar("Chunk")
 View = t.TypeVar("View", bound=c.Callable[..., t.Any])
 
 
@@ -199,6 +201,52 @@ class Billing:
         from . import metering
 
         return metering.record(meter, quantity, key=key, at=at, customer=customer, **dimensions)
+
+    def reserve(
+        self,
+        meter: str,
+        amount: int,
+        *,
+        key: str | None = None,
+        ttl: timedelta | None = None,
+        on_error: OnError = "release",
+        customer: Customer | None = None,
+        **dimensions: t.Unpack[Dimensions],
+    ) -> Reservation:
+        """Hold ``amount`` until it is known what was used, as ``with billing.reserve(...)``.
+
+        :param key: makes a repeated call find the same reservation.
+        :param on_error: what leaving the block by an exception does: "release" or "charge".
+        :raises QuotaExceeded: where not all of it is left; nothing is held.
+        """
+        from . import metering
+
+        return metering.reserve(
+            meter, amount, key=key, ttl=ttl, on_error=on_error, customer=customer, **dimensions
+        )
+
+    def metered_stream(
+        self,
+        meter: str,
+        estimate: int,
+        chunks: c.Iterable[Chunk],
+        *,
+        cost: c.Callable[[Chunk], int],
+        key: str | None = None,
+        ttl: timedelta | None = None,
+        customer: Customer | None = None,
+        **dimensions: t.Unpack[Dimensions],
+    ) -> MeteredStream[Chunk]:
+        """Hold an estimate, pass the chunks on, and settle what they really cost.
+
+        :param cost: units of one chunk.
+        :raises QuotaExceeded: where the estimate is not left; before the first chunk.
+        """
+        from . import metering
+
+        return metering.metered_stream(
+            meter, estimate, chunks, cost=cost, key=key, ttl=ttl, customer=customer, **dimensions
+        )
 
     def usage(self, meter: str, *, customer: Customer | None = None) -> Usage:
         """How much of a meter is used in its current period."""

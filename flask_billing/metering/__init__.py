@@ -3,19 +3,31 @@
 from .booking import check, consume, record, refund
 from .decision import Decision, Usage
 from .dimensions import Dimensions
+from .grants import credits_of, grant_credits
 from .queries import plan_in_force, usage, usages
 from .refusal import QuotaExceeded
+from .reservations import Reservation, expire_reservations, reserve
+from .resets import reset_quota
+from .streaming import MeteredStream, metered_stream
 
 __all__ = [
     "Decision",
     "Dimensions",
+    "MeteredStream",
     "QuotaExceeded",
+    "Reservation",
     "Usage",
     "check",
     "consume",
+    "credits_of",
+    "expire_reservations",
+    "grant_credits",
+    "metered_stream",
     "plan_in_force",
     "record",
     "refund",
+    "reserve",
+    "reset_quota",
     "usage",
     "usages",
 ]

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from flask import has_request_context
 
 from ..errors import ConfigError, NotSignedInError
+from ..models import Customer
 from ..owners import as_owner
 from ..state import BillingState
 from .store import StoreDownError, joins_session
@@ -56,11 +57,15 @@ def current_customer_id(current: BillingState) -> int:
     return found
 
 
-def current_member(current: BillingState) -> str | None:
-    """Who acts inside the owner, by the host's member loader; None where there is none."""
+def current_member(current: BillingState, customer: Customer | None = None) -> str | None:
+    """Who acts inside the owner, by the host's member loader; None where there is none.
+
+    :param customer: whose usage it is, where that is told: nobody acts as a member of another
+        owner's than the signed-in one.
+    """
     loader = current.hooks.member
 
-    if loader is None or not has_request_context():
+    if loader is None or not has_request_context() or not _is_signed_in(current, customer):
         return None
 
     member = loader()
@@ -70,3 +75,16 @@ def current_member(current: BillingState) -> str | None:
 
     found = as_owner(member)
     return None if found is None else found.id
+
+
+def _is_signed_in(current: BillingState, customer: Customer | None) -> bool:
+    loader = current.hooks.owner
+
+    if customer is None or loader is None:
+        return True
+
+    owner = as_owner(loader())
+    return owner is not None and (owner.type, owner.id) == (
+        customer.owner_type,
+        customer.owner_id,
+    )

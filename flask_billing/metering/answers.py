@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-import typing as t
-from datetime import UTC, datetime
+import dataclasses
 
 from ..catalog import UNLIMITED, Limit, Meter
 from ..state import BillingState
+from .allotment import Allotment
 from .buckets import Bucket
 from .decision import Decision, Reason, Source, Usage, usage_of
-from .entries import Counters, Entry
+from .entries import Entry, Result
 from .sheets import Slot, Slots
 
-_FAR: t.Final = datetime.max.replace(tzinfo=UTC)
 
-
-def booked(
-    current: BillingState,
-    slots: Slots,
-    entry: Entry,
-    counters: Counters | None,
-) -> Decision:
-    """The answer to what was booked now, or before where there are no ``counters``."""
+def booked(current: BillingState, slots: Slots, entry: Entry, result: Result | None) -> Decision:
+    """The answer to what was booked now, or before where there is no ``result``."""
     slot = tightest(slots)
-    used, reserved = (slot.used, slot.reserved) if counters is None else counters[slot.bucket.key]
-    limit = slot.limit
-    reason: Reason = "within_limit"
-    source: Source = "included"
+    drawn = 0 if result is None else result.credits
 
-    if not limit.unlimited and used > limit.included:
-        reason = "over_limit" if limit.included else "not_included"
-        source = "overage" if limit.policy == "overage" else "included"
+    if result is not None:  # other threads may have taught the slots more since
+        slot = dataclasses.replace(slot)
+        slot.saw(*result.counters[slot.bucket.key])
 
     return Decision(
         True,
         entry.quantity,
-        reason,
-        usage_of(slots.meter, limit, slot.bucket, used, reserved, _colours(current)),
+        _reason(slot.limit, slot.used - slot.credited),
+        usage_in(current, slots, slot),
         entry.customer_id,
         slots.plan.key if slots.plan else None,
         entry.key,
         tuple([one.bucket.key for one in slots.every]),
-        counters is None,
-        source,
+        result is None,
+        source_of(slots, drawn),
+        credits=drawn,
     )
 
 
@@ -69,18 +60,22 @@ def refused(
     )
 
 
-def admitted(current: BillingState, slots: Slots, customer_id: int, quantity: int) -> Decision:
-    """The answer to a question: nothing was booked."""
+def admitted(
+    current: BillingState, slots: Slots, customer_id: int, quantity: int, allotment: Allotment
+) -> Decision:
+    """The answer to a question, or to a hold: nothing was booked."""
     slot = tightest(slots)
-    beyond = slot.used + slot.reserved + quantity > slot.limit.included >= 0
+    drawn = allotment.credits
+    rest = quantity - drawn if slot.creditable else quantity
     return Decision(
         True,
         quantity,
-        "over_limit" if beyond else "within_limit",
+        _reason(slot.limit, slot.taken + rest),
         usage_in(current, slots, slot),
         customer_id,
         slots.plan.key if slots.plan else None,
-        source="overage" if beyond and slot.limit.policy == "overage" else "included",
+        source=source_of(slots, drawn, quantity),
+        credits=drawn,
     )
 
 
@@ -94,7 +89,14 @@ def unbooked(current: BillingState, meter: Meter, quantity: int, reason: Reason)
 def usage_in(current: BillingState, slots: Slots, slot: Slot) -> Usage:
     """Usage of one slot as it was seen last."""
     return usage_of(
-        slots.meter, slot.limit, slot.bucket, slot.used, slot.reserved, _colours(current)
+        slots.meter,
+        slot.limit,
+        slot.bucket,
+        slot.used,
+        slot.reserved,
+        _colours(current),
+        slot.credited,
+        slots.credits if slot.creditable else 0,
     )
 
 
@@ -108,17 +110,29 @@ def tightest(slots: Slots) -> Slot:
     return max(every, key=_fullness)
 
 
+def _reason(limit: Limit, counted: int) -> Reason:
+    if limit.unlimited or counted <= limit.included:
+        return "within_limit"
+
+    return "over_limit" if limit.included else "not_included"
+
+
+def source_of(slots: Slots, drawn: int, quantity: int = 0) -> Source:
+    """The last that units are taken from: those counted already, or ``quantity`` more."""
+    for slot in slots.every:
+        beyond = slot.taken + max(0, quantity - drawn) > slot.limit.included >= 0
+
+        if slot.limit.policy == "overage" and beyond:
+            return "overage"
+
+    return "credits" if drawn else "included"
+
+
 def _fullness(slot: Slot) -> float:
     if slot.limit.unlimited:
         return -1.0
 
-    return (slot.used + slot.reserved) / slot.limit.included if slot.limit.included else 2.0**60
-
-
-def refusing(slots: Slots, quantity: int) -> list[Slot]:
-    """The limits that such a call would pass, the one that resets last first."""
-    found = [slot for slot in slots.every if slot.used + slot.reserved + quantity > slot.ceiling]
-    return sorted(found, key=lambda slot: slot.bucket.end or _FAR, reverse=True)
+    return slot.taken / slot.limit.included if slot.limit.included else 2.0**60
 
 
 def _colours(current: BillingState) -> tuple[int, int]:

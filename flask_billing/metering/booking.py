@@ -10,9 +10,10 @@ from .. import clock, database, outbox
 from ..catalog import Meter
 from ..models import Customer
 from ..state import BillingState, state
-from . import ledger, notices, store
+from . import holds, ledger, notices, store
 from .accounts import current_customer_id, current_member
-from .answers import admitted, booked, refused, refusing, unbooked
+from .allotment import allot
+from .answers import admitted, booked, refused, unbooked
 from .decision import Decision
 from .dimensions import Dimensions
 from .entries import Entry, Outcome
@@ -22,6 +23,7 @@ from .inputs import (
     check_quantity,
     checked_time,
     event_columns,
+    fact_columns,
     find_meter,
     new_key,
     refund_key,
@@ -57,17 +59,17 @@ def check(
         customer_id = customer.id if customer is not None else current_customer_id(current)
         sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
     except store.StoreDownError as error:
-        return _degraded(current, found, quantity, error)
+        return degraded(current, found, quantity, error)
 
-    member = member or current_member(current)
+    member = member or current_member(current, customer)
     slots = sheet.for_meter(found, clock.now(), member)
     seed_unopened(current, sheet, slots, member)
-    in_the_way = refusing(slots, quantity)
+    allotment = allot(slots, quantity, slots.credits)
 
-    if in_the_way:
-        return refused(current, slots, customer_id, quantity, in_the_way[0])
+    if allotment.in_the_way:
+        return refused(current, slots, customer_id, quantity, allotment.in_the_way[0])
 
-    return admitted(current, slots, customer_id, quantity)
+    return admitted(current, slots, customer_id, quantity, allotment)
 
 
 def consume(
@@ -131,10 +133,11 @@ def refund(decision: Decision, **dimensions: t.Unpack[Dimensions]) -> bool:
         -decision.requested,
         at,
         at,
-        event_columns(current, dimensions),
+        fact_columns(current, dimensions),
         uses=-1,
     )
-    return ledger.take_back(current, entry, decision.buckets) is Outcome.BOOKED
+    taken = ledger.take_back(current, entry, decision.buckets, decision.key)
+    return taken is Outcome.BOOKED
 
 
 def _book(
@@ -159,7 +162,7 @@ def _book(
 
     now = clock.now()
     happened = now if at is None else checked_time(at, now)
-    facts = event_columns(current, dimensions)
+    facts = event_columns(current, dimensions, customer)
     key, keyed = (new_key(), False) if key is None else (key, True)
 
     try:
@@ -167,7 +170,7 @@ def _book(
         entry = Entry(customer_id, meter, key, keyed, quantity, happened, now, facts)
         return _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:
-        return _degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
+        return degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
 
 
 def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool) -> Decision:
@@ -175,7 +178,7 @@ def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool)
         return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
 
     sheet = store.persistently(current, lambda: sheet_for(current, entry.customer_id))
-    slots = sheet.for_meter(meter, entry.at, _member(entry))
+    slots = sheet.for_meter(meter, entry.at, entry.member)
 
     if slots.unopened:
         ledger.open_counters(current, slots, entry)
@@ -183,7 +186,7 @@ def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool)
     result = book_quickly(current, slots, entry, enforce=enforce)
 
     if result.outcome is Outcome.BOOKED:
-        return booked(current, slots, entry, result.counters)
+        return booked(current, slots, entry, result)
 
     known = entry.keyed or result.outcome is Outcome.REPLAYED
     return _decide_carefully(current, meter, entry, enforce=enforce, known=known)
@@ -200,22 +203,29 @@ def _decide_carefully(
         sheet = store.persistently(
             current, lambda: sheet_for(current, entry.customer_id, fresh=True)
         )
-        slots = sheet.for_meter(meter, entry.at, _member(entry))
-        seed_unopened(current, sheet, slots, _member(entry))
+        slots = sheet.for_meter(meter, entry.at, entry.member).copy()
+        seed_unopened(current, sheet, slots, entry.member)
 
         if known and _was_booked(current, entry):
             return booked(current, slots, entry, None)
 
-        if enforce and (in_the_way := refusing(slots, entry.quantity)):
-            _announce(current, entry.customer_id, in_the_way[0])
+        in_the_way = allot(slots, entry.quantity, slots.credits).in_the_way if enforce else ()
+
+        if not in_the_way:
+            result = ledger.book_carefully(current, slots, entry, enforce=enforce)
+            sheet.learn(slots, entry.member)
+
+            if result.outcome is Outcome.BOOKED:
+                return booked(current, slots, entry, result)
+
+            known = known or result.outcome is Outcome.REPLAYED
+
+            if enforce and not known:
+                in_the_way = allot(slots, entry.quantity, slots.credits).in_the_way
+
+        if in_the_way and not holds.expire(current, entry.customer_id, entry.meter):
+            announce_refusal(current, entry.customer_id, in_the_way[0])
             return refused(current, slots, entry.customer_id, entry.quantity, in_the_way[0])
-
-        result = ledger.book_carefully(current, slots, entry, enforce=enforce)
-
-        if result.outcome is Outcome.BOOKED:
-            return booked(current, slots, entry, result.counters)
-
-        known = known or result.outcome is Outcome.REPLAYED
 
     raise store.StoreDownError("the counter kept changing")
 
@@ -237,12 +247,13 @@ def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str
     def attempt() -> None:
         with database.reading() as connection:
             for slot in waiting:
-                slot.saw(ledger.read_seed(connection, form, customer_id, slot, member), 0)
+                used, credited = ledger.read_seed(connection, form, customer_id, slot, member)
+                slot.saw(used, 0, credited)
 
     store.persistently(current, attempt)
 
 
-def _degraded(
+def degraded(
     current: BillingState,
     meter: Meter,
     quantity: int,
@@ -261,7 +272,7 @@ def _degraded(
     return unbooked(current, meter, quantity, "degraded")
 
 
-def _announce(current: BillingState, customer_id: int, slot: Slot) -> None:
+def announce_refusal(current: BillingState, customer_id: int, slot: Slot) -> None:
     if notices.was_announced(current, customer_id, slot):
         return
 
@@ -281,7 +292,3 @@ def _was_booked(current: BillingState, entry: Entry) -> bool:
             return ledger.check_replay(connection, entry)
 
     return store.persistently(current, attempt)
-
-
-def _member(entry: Entry) -> str | None:
-    return t.cast("str | None", entry.columns.get("member"))

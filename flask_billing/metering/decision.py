@@ -45,6 +45,15 @@ class Usage:
     thresholds: tuple[int, ...]
     #: Percents from which the meter looks amber and red.
     colour_percents: tuple[int, int] = (70, 90)
+    #: Units used and held that credits cover; they weigh on no limit.
+    credited: int = 0
+    #: Units of credit left.
+    credits: int = 0
+
+    @property
+    def counted(self) -> int:
+        """Units used that the limit counts: all but those that credits cover."""
+        return max(0, self.used - self.credited)
 
     @property
     def unlimited(self) -> bool:
@@ -58,13 +67,16 @@ class Usage:
 
     @property
     def remaining(self) -> int | None:
-        """Units left in the period, held ones taken off; None where unlimited."""
-        return None if self.limit is None else max(0, self.limit - self.used - self.reserved)
+        """Units left in the period and of credits, held ones taken off; None where unlimited."""
+        if self.limit is None:
+            return None
+
+        return max(0, self.limit - self.used - self.reserved + self.credited) + self.credits
 
     @property
     def over(self) -> int:
-        """Units used beyond the limit."""
-        return 0 if self.limit is None else max(0, self.used - self.limit)
+        """Units used beyond the limit and credits."""
+        return 0 if self.limit is None else max(0, self.counted - self.limit)
 
     @property
     def has_reset(self) -> bool:
@@ -78,9 +90,9 @@ class Usage:
             return None
 
         if self.limit == 0:
-            return 100 if self.used else 0
+            return 100 if self.counted else 0
 
-        return 100 * self.used // self.limit
+        return 100 * self.counted // self.limit
 
     @property
     def level(self) -> Level:
@@ -88,15 +100,15 @@ class Usage:
         if self.limit is None:
             return "ok"
 
-        if self.used >= self.limit:
+        if self.counted >= self.limit and not self.credits:
             return "exceeded"
 
         warnings = sorted(percent for percent in self.thresholds if percent < 100)
 
-        if len(warnings) > 1 and reached(self.used, self.limit, warnings[-1]):
+        if len(warnings) > 1 and reached(self.counted, self.limit, warnings[-1]):
             return "critical"
 
-        return "warning" if warnings and reached(self.used, self.limit, warnings[0]) else "ok"
+        return "warning" if warnings and reached(self.counted, self.limit, warnings[0]) else "ok"
 
     @property
     def colour(self) -> Colour:
@@ -106,10 +118,10 @@ class Usage:
 
         warn, crit = self.colour_percents
 
-        if reached(self.used, self.limit, crit):
+        if reached(self.counted, self.limit, crit):
             return "crit"
 
-        return "warn" if reached(self.used, self.limit, warn) else "ok"
+        return "warn" if reached(self.counted, self.limit, warn) else "ok"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +130,8 @@ class Decision:
 
     :param requested: the units asked for.
     :param replayed: whether the key had been booked before; nothing was booked again.
-    :param source: what the units were taken from.
+    :param source: what the units were taken from; of several the last.
+    :param credits: how many of them were taken from credits.
     :param degraded: whether the usage store was down, and the call went on unbooked.
     :param status: usage after the decision, in the window nearest its limit.
     :param plan: key of the plan whose limits hold; None without a plan.
@@ -136,6 +149,7 @@ class Decision:
     replayed: bool = False
     source: Source = "included"
     degraded: bool = False
+    credits: int = 0
 
     def __bool__(self) -> bool:
         return self.allowed
@@ -188,6 +202,8 @@ def usage_of(
     used: int,
     reserved: int,
     colour_percents: tuple[int, int],
+    credited: int = 0,
+    credits_left: int = 0,
 ) -> Usage:
     """Usage of one limit in one bucket."""
     return Usage(
@@ -205,4 +221,6 @@ def usage_of(
         limit.overage_rate,
         limit.thresholds,
         colour_percents,
+        credited,
+        credits_left,
     )

@@ -11,8 +11,8 @@ from datetime import datetime
 from .sheets import Slots
 from .store import Formats
 
-#: Bucket -> units used and held after a booking.
-Counters = dict[str, tuple[int, int]]
+#: Bucket -> units used, held, and of both covered by credits, after a booking.
+Counters = dict[str, tuple[int, int, int]]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +35,11 @@ class Entry:
     columns: dict[str, object]
     uses: int = 1
 
+    @property
+    def member(self) -> str | None:
+        """Who used it."""
+        return t.cast("str | None", self.columns.get("member"))
+
 
 class Outcome(enum.Enum):
     """What became of an entry."""
@@ -51,6 +56,8 @@ class Result:
 
     outcome: Outcome
     counters: Counters
+    #: Units that were taken from credits.
+    credits: int = 0
 
 
 REPLAYED: t.Final = Result(Outcome.REPLAYED, {})
@@ -98,4 +105,4 @@ def remember(slots: Slots, counters: Counters) -> None:
 
 def counters_of(rows: c.Iterable[t.Any]) -> Counters:
     """Counters as an UPDATE returned them."""
-    return {bucket: (used, reserved) for bucket, used, reserved in rows}
+    return {bucket: (used, reserved, credited) for bucket, used, reserved, credited in rows}

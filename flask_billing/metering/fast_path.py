@@ -28,7 +28,10 @@ def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: 
     for slot in slots.every:
         reach = min(slot.ceiling, slot.step) if enforce else slot.step
 
-        if slot.used + slot.reserved + entry.quantity > reach:
+        if slot.creditable and slots.credits > 0:  # they come before overage
+            reach = min(reach, slot.limit.included)
+
+        if slot.taken + entry.quantity > reach:
             return REFUSED
 
         rooms.append(reach - entry.quantity)

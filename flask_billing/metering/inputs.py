@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 
 from ..catalog import Meter
 from ..errors import InvalidUsageError
+from ..models import Customer
 from ..state import BillingState
 from . import store
 from .accounts import current_member
@@ -88,23 +89,44 @@ def new_key() -> str:
 
 def refund_key(key: str) -> str:
     """The key under which a booking is taken back, always the same for one booking."""
-    whole = f"refund:{key}"
-
-    if len(whole) <= _LONGEST_KEY:
-        return whole
-
-    return f"refund:{hashlib.sha256(key.encode()).hexdigest()}"
+    return _derived("refund", key)
 
 
-def event_columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
-    """The dimensions of a use as the driver takes them, with the member who acts."""
+def settle_key(key: str) -> str:
+    """The key of the event that a reservation becomes."""
+    return _derived("settle", key)
+
+
+def fact_columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
+    """The dimensions of a use as the driver takes them."""
     found = columns(dimensions)
     extra = found.get("extra")
 
     if extra is not None:
         found["extra"] = store.formats(current).json(t.cast("dict[str, object]", extra))
 
-    if "member" not in found and (member := current_member(current)) is not None:
+    return found
+
+
+def event_columns(
+    current: BillingState, dimensions: Dimensions, customer: Customer | None
+) -> dict[str, object]:
+    """The same, with the member who acts.
+
+    :param customer: whose use it is; None is the signed-in owner's.
+    """
+    found = fact_columns(current, dimensions)
+
+    if "member" not in found and (member := current_member(current, customer)) is not None:
         found["member"] = member
 
     return found
+
+
+def _derived(purpose: str, key: str) -> str:
+    whole = f"{purpose}:{key}"
+
+    if len(whole) <= _LONGEST_KEY:
+        return whole
+
+    return f"{purpose}:{hashlib.sha256(key.encode()).hexdigest()}"

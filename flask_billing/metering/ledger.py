@@ -14,9 +14,10 @@ import sqlalchemy as sa
 
 from .. import database, outbox
 from ..errors import IdempotencyMismatchError
-from ..models import UsageEvent
+from ..models import UsageCounter, UsageEvent
 from ..state import BillingState
-from . import notices, statements, store
+from . import grants, notices, statements, store
+from .allotment import allot, shortage
 from .entries import (
     REFUSED,
     REPLAYED,
@@ -26,7 +27,6 @@ from .entries import (
     Result,
     counters_of,
     event_parameters,
-    parameters_of,
     remember,
 )
 from .sheets import NO_CEILING, Slot, Slots
@@ -36,38 +36,159 @@ _FOREVER: t.Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
 class _Refused(Exception):  # noqa: N818  (rolls back the transaction it is raised in)
-    """A guard refused inside a transaction."""
+    """A limit refused inside a transaction, or a counter was missing."""
 
 
 def book_carefully(current: BillingState, slots: Slots, entry: Entry, *, enforce: bool) -> Result:
-    """Book up to the limits, opening counters first and noting the thresholds crossed."""
+    """Book with the counters locked: what is included, then credits, then overage.
+
+    Opens counters first and notes the thresholds crossed. Where it refuses, the slots know what
+    the counters held.
+    """
     form = store.formats(current)
-    rooms = [(slot.ceiling if enforce else NO_CEILING) - entry.quantity for slot in slots.every]
-    booking = statements.booking(form.dialect, len(rooms), tuple(entry.columns), keyed=entry.keyed)
-    parameters = parameters_of(form, slots, entry, rooms)
     noted: list[outbox.Written] = []
 
     def attempt() -> Result:
         try:
             with database.transaction() as connection:
-                _open(connection, form, slots, entry)
-                counters = _run(connection, booking, parameters, len(rooms))
+                open_slots(connection, form, slots, entry.customer_id, entry.member)
 
-                if counters is None:
+                if not lock_counters(connection, form, slots, entry.customer_id):
+                    raise _Refused
+
+                if entry.keyed and check_replay(connection, entry):
                     return REPLAYED
 
-                noted[:] = _note(connection, slots, entry, counters)
-                return Result(Outcome.BOOKED, counters)
+                parts = _draw(connection, slots, entry, enforce=enforce)
+                result = write_entry(connection, form, slots, entry, parts)
+
+                if result.outcome is Outcome.BOOKED:
+                    noted[:] = note_crossings(connection, slots, entry, result)
+
+                return result
         except _Refused:
             return REFUSED
 
     result = store.persistently(current, attempt)
     remember(slots, result.counters)
+    slots.credits = max(0, slots.credits - result.credits)
 
     if noted and not store.joins_session(current):
         outbox.dispatch(noted)
 
     return result
+
+
+def lock_counters(
+    connection: sa.Connection, form: store.Formats, slots: Slots, customer_id: int
+) -> bool:
+    """Lock the counters and let the slots see them. False where one is missing."""
+    parameters: dict[str, object] = {"customer_id": customer_id, "meter": slots.meter.key}
+
+    for index, slot in enumerate(slots.every):
+        parameters[f"bucket{index}"] = slot.bucket.key
+
+    statement = statements.lock(form.dialect, len(slots.every))
+    rows = connection.exec_driver_sql(statement.sql, statement.bind(parameters)).fetchall()
+    remember(slots, counters_of(rows))
+    return len(rows) == len(slots.every)
+
+
+def write_entry(
+    connection: sa.Connection,
+    form: store.Formats,
+    slots: Slots,
+    entry: Entry,
+    parts: grants.Parts,
+) -> Result:
+    """Write an event, its counters, which are locked, and its daily sum.
+
+    :param parts: what it takes from grants.
+    """
+    drawn = sum(parts.values())
+    columns = {**entry.columns, "credits": drawn} if drawn else entry.columns
+    booking = statements.booking(form.dialect, 1, tuple(columns), keyed=entry.keyed)
+    event, rollup = booking.event, booking.rollup
+    parameters = {**event_parameters(form, entry), **columns}
+
+    if connection.exec_driver_sql(event.sql, event.bind(parameters)).rowcount == 0:
+        return REPLAYED
+
+    counters: Counters = {}
+
+    for slot in sorted(slots.every, key=lambda slot: slot.bucket.key):
+        of_slot = drawn if slot.creditable else 0
+        counters |= change_counter(
+            connection, form, entry.customer_id, slots, slot, entry.quantity, 0, of_slot
+        )
+
+    grants.spend(connection, entry.customer_id, entry.meter, entry.key, parts)
+    connection.exec_driver_sql(rollup.sql, rollup.bind(parameters))
+    return Result(Outcome.BOOKED, counters, drawn)
+
+
+def change_counter(
+    connection: sa.Connection,
+    form: store.Formats,
+    customer_id: int,
+    slots: Slots,
+    slot: Slot,
+    used_by: int,
+    reserved_by: int,
+    credited_by: int,
+) -> Counters:
+    """Change a counter that is locked."""
+    statement = statements.change(form.dialect)
+    parameters: dict[str, object] = {
+        "customer_id": customer_id,
+        "meter": slots.meter.key,
+        "bucket": slot.bucket.key,
+        "used_by": used_by,
+        "reserved_by": reserved_by,
+        "credited_by": credited_by,
+        **_terms(slots, slot),
+    }
+    found = connection.exec_driver_sql(statement.sql, statement.bind(parameters))
+    return counters_of(found.fetchall())
+
+
+def take_hold_off(
+    connection: sa.Connection,
+    form: store.Formats,
+    customer_id: int,
+    meter: str,
+    bucket: str,
+    held: int,
+    covered: int,
+) -> None:
+    """Take what was held off a counter, and what of it credits cover."""
+    statement = statements.change(form.dialect)
+    parameters: dict[str, object] = {
+        "customer_id": customer_id,
+        "meter": meter,
+        "bucket": bucket,
+        "used_by": 0,
+        "reserved_by": -held,
+        "credited_by": -covered,
+        "plan": None,
+        "limit": None,
+    }
+    connection.exec_driver_sql(statement.sql, statement.bind(parameters)).fetchall()
+
+
+def note_crossings(
+    connection: sa.Connection, slots: Slots, entry: Entry, result: Result
+) -> list[outbox.Written]:
+    """Write the notices of thresholds that an entry crossed."""
+    after, before = {}, {}
+
+    for slot in slots.every:
+        used, _, credited = result.counters[slot.bucket.key]
+        after[slot.bucket.key] = used - credited
+        drawn = result.credits if slot.creditable else 0
+        before[slot.bucket.key] = used - credited - (entry.quantity - drawn)
+
+    return notices.note_crossings(connection, entry.customer_id, slots, before, after)
 
 
 def open_counters(current: BillingState, slots: Slots, entry: Entry) -> None:
@@ -79,7 +200,7 @@ def open_counters(current: BillingState, slots: Slots, entry: Entry) -> None:
 
     def attempt() -> None:
         with database.transaction() as connection:
-            _open(connection, form, slots, entry)
+            open_slots(connection, form, slots, entry.customer_id, entry.member)
 
     store.persistently(current, attempt)
 
@@ -130,40 +251,91 @@ def write_status(
     store.persistently(current, attempt)
 
 
-def take_back(current: BillingState, entry: Entry, buckets: c.Sequence[str]) -> Outcome:
-    """Book an entry of opposite sign into the counters the first one went to."""
-    form = store.formats(current)
-    booking = statements.booking(form.dialect, len(buckets), tuple(entry.columns), keyed=True)
-    parameters = event_parameters(form, entry)
+def take_back(
+    current: BillingState, entry: Entry, buckets: c.Sequence[str], original: str
+) -> Outcome:
+    """Book an entry of opposite sign into the counters the first one went to.
 
-    for index, bucket in enumerate(buckets):
-        parameters[f"bucket{index}"] = bucket
-        parameters[f"room{index}"] = NO_CEILING
+    What the first one took from credits is given back to them.
+
+    :param original: the key of the first one.
+    """
+    form = store.formats(current)
 
     def attempt() -> Outcome:
         with database.transaction() as connection:
-            counters = _run(connection, booking, parameters, len(buckets))
-            return Outcome.REPLAYED if counters is None else Outcome.BOOKED
+            parts = grants.spent_by(connection, entry.customer_id, entry.meter, original)
+            back = {grant_id: -units for grant_id, units in parts.items()}
+            drawn = sum(back.values())
+            columns = {**entry.columns, "credits": drawn} if drawn else entry.columns
+            booking = statements.booking(form.dialect, len(buckets), tuple(columns), keyed=True)
+            parameters = {**event_parameters(form, entry), **columns, "drawn": drawn}
+
+            for index, bucket in enumerate(buckets):
+                parameters[f"bucket{index}"] = bucket
+                parameters[f"room{index}"] = NO_CEILING
+
+            counters = _run(connection, booking, parameters)
+
+            if counters is None:
+                return Outcome.REPLAYED
+
+            if drawn:
+                _uncover(connection, entry, buckets, -drawn)
+                grants.spend(connection, entry.customer_id, entry.meter, entry.key, back)
+
+            return Outcome.BOOKED
 
     return store.persistently(current, attempt)
 
 
 def read_seed(
     connection: sa.Connection, form: store.Formats, customer_id: int, slot: Slot, member: str | None
-) -> int:
-    """What the events of a period come to, for a counter that is not open yet."""
+) -> tuple[int, int]:
+    """What the events of a period come to, and what of it credits covered.
+
+    For a counter that is not open yet.
+    """
     statement = statements.seed(form.dialect)
     parameters = _opening_parameters(form, customer_id, slot, member)
-    return int(
-        connection.exec_driver_sql(statement.sql, statement.bind(parameters)).scalar_one() or 0
-    )
+    used, credited = connection.exec_driver_sql(statement.sql, statement.bind(parameters)).one()
+    return int(used), int(credited)
+
+
+def open_slots(
+    connection: sa.Connection,
+    form: store.Formats,
+    slots: Slots,
+    customer_id: int,
+    member: str | None,
+) -> None:
+    """Open the counters that are not open yet."""
+    statement = statements.opening(form.dialect)
+
+    for slot in sorted(slots.unopened, key=lambda slot: slot.bucket.key):
+        parameters = _opening_parameters(form, customer_id, slot, member) | _terms(slots, slot)
+        connection.exec_driver_sql(statement.sql, statement.bind(parameters))
+
+
+def _draw(connection: sa.Connection, slots: Slots, entry: Entry, *, enforce: bool) -> grants.Parts:
+    """The grants an entry is to be taken from. Where limits are enforced, what refuses it."""
+    parts: grants.Parts = {}
+    needed = shortage(slots, entry.quantity)
+    slots.credits = 0
+
+    # A fact of a period that has ended stays in it.
+    if needed > 0 and slots.hold(entry.recorded_at):
+        parts = grants.draw(connection, entry.customer_id, entry.meter, needed, entry.recorded_at)
+        slots.credits = sum(parts.values())
+
+    if enforce and allot(slots, entry.quantity, slots.credits).in_the_way:
+        raise _Refused
+
+    return parts
 
 
 def _run(
-    connection: sa.Connection,
-    booking: statements.Booking,
-    parameters: dict[str, object],
-    buckets: int,
+    connection: sa.Connection, booking: statements.Booking, parameters: dict[str, object]
 ) -> Counters | None:
     """The three statements in the connection's transaction. None is a replay."""
     event, counter, rollup = booking.event, booking.counter, booking.rollup
@@ -172,29 +344,27 @@ def _run(
         return None
 
     rows = connection.exec_driver_sql(counter.sql, counter.bind(parameters)).fetchall()
-
-    if len(rows) < buckets:
-        raise _Refused
-
     connection.exec_driver_sql(rollup.sql, rollup.bind(parameters))
     return counters_of(rows)
 
 
-def _note(
-    connection: sa.Connection, slots: Slots, entry: Entry, counters: Counters
-) -> list[outbox.Written]:
-    after = {bucket: used for bucket, (used, _) in counters.items()}
-    before = {bucket: used - entry.quantity for bucket, used in after.items()}
-    return notices.note_crossings(connection, entry.customer_id, slots, before, after)
+def _uncover(connection: sa.Connection, entry: Entry, buckets: c.Sequence[str], units: int) -> None:
+    """Let credits cover fewer units of counters. Those that never knew of credits stay as is."""
+    connection.execute(
+        sa.update(UsageCounter)
+        .where(
+            UsageCounter.customer_id == entry.customer_id,
+            UsageCounter.meter == entry.meter,
+            UsageCounter.bucket.in_(buckets),
+            UsageCounter.credited >= units,
+        )
+        .values(credited=UsageCounter.credited - units)
+    )
 
 
-def _open(connection: sa.Connection, form: store.Formats, slots: Slots, entry: Entry) -> None:
-    statement = statements.opening(form.dialect)
-
-    for slot in sorted(slots.unopened, key=lambda slot: slot.bucket.key):
-        member = t.cast("str | None", entry.columns.get("member"))
-        parameters = _opening_parameters(form, entry.customer_id, slot, member)
-        connection.exec_driver_sql(statement.sql, statement.bind(parameters))
+def _terms(slots: Slots, slot: Slot) -> dict[str, object]:
+    """The plan and limit a counter is under."""
+    return {"plan": slots.plan.key if slots.plan else None, "limit": slot.limit.included}
 
 
 def _opening_parameters(
@@ -212,4 +382,5 @@ def _opening_parameters(
         "sum_from": form.time(summed[0]),
         "sum_to": form.time(summed[1]),
         "member": member if slot.limit.scope == "member" else None,
+        "creditable": int(slot.creditable),
     }

@@ -20,6 +20,10 @@ class Override:
     limit: int | None
 
 
+class BlockedLimit(Limit):
+    """An admin's override of 0, which no credits lift."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Facts:
     """What decides a customer's limits, as it was when read.
@@ -107,12 +111,26 @@ def _with_override(limit: Limit, overrides: list[Override]) -> Limit:
     if chosen is None or chosen.limit is None:
         return limit
 
-    update: dict[str, object] = {"included": chosen.limit}
-
     if chosen.limit == 0:
-        update["policy"] = "hard"
+        return BlockedLimit.model_construct(**{**dict(limit), "included": 0, "policy": "hard"})
 
-    return limit.model_copy(update=update)
+    return limit.model_copy(update={"included": chosen.limit})
+
+
+def extended_by_credits(limits: tuple[Limit, ...]) -> list[Limit]:
+    """The limits of a meter beyond which units are taken from credits.
+
+    Those that say so, by their policy or by rolling over; where none does, every limit of the
+    customer as a whole. An override of 0 blocks, whatever was granted.
+    """
+    told = [limit for limit in limits if limit.policy in ("credits", "overage") or limit.rollover]
+    found = told or [limit for limit in limits if limit.policy == "hard"]
+    return [
+        limit
+        for limit in found
+        if not (limit.unlimited or limit.policy == "soft" or isinstance(limit, BlockedLimit))
+        and (limit.scope == "customer" or limit.policy == "credits")
+    ]
 
 
 def _is_limited(catalog: Catalog, meter: str) -> bool:

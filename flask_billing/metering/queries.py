@@ -26,8 +26,8 @@ def usage(meter: str, *, customer: Customer | None = None) -> Usage:
     current = state()
     found = find_meter(current, meter)
     sheet = _sheet(customer)
-    slots = sheet.for_meter(found, clock.now(), current_member(current))
-    seed_unopened(current, sheet, slots, current_member(current))
+    slots = sheet.for_meter(found, clock.now(), current_member(current, customer))
+    seed_unopened(current, sheet, slots, current_member(current, customer))
     return usage_in(current, slots, tightest(slots))
 
 
@@ -38,7 +38,7 @@ def usages(customer: Customer | None = None) -> list[Usage]:
     """
     current = state()
     sheet = _sheet(customer)
-    member, now = current_member(current), clock.now()
+    member, now = current_member(current, customer), clock.now()
     found = []
 
     for meter in current.catalog.meters:

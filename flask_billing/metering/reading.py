@@ -18,6 +18,7 @@ from .. import access
 from ..database import reading
 from ..errors import InvalidUsageError
 from ..models import (
+    CreditGrant,
     Customer,
     LimitOverride,
     Subscription,
@@ -29,7 +30,7 @@ from ..models.base import UTCDateTime
 from ..prepared import Prepared, Row
 from .limits import Facts, Override
 
-_TEXTS, _NUMBERS, _TIMES = 4, 2, 7
+_TEXTS, _NUMBERS, _TIMES = 4, 4, 7
 #: How far days of two time zones can overlap. A period that ended within it is read too.
 _OVERLAP: t.Final = timedelta(hours=27)
 _CUSTOMER: t.Final = sa.bindparam("customer", type_=sa.BigInteger())
@@ -45,6 +46,9 @@ class Counter:
     bucket: str
     used: int
     reserved: int
+    credited: int
+    #: Plan and included units when it was last noted.
+    terms: tuple[str | None, int | None]
     start: datetime | None
     end: datetime | None
 
@@ -53,12 +57,14 @@ class Counter:
 class Snapshot:
     """A customer's facts and counters, read at one moment.
 
+    :param credits: meter -> units of credit left, for meters that have any.
     :param last_events: meter -> time of its latest event, for meters that have any.
     """
 
     facts: Facts
     counters: dict[tuple[str, str], Counter]
     last_events: dict[str, datetime]
+    credits: dict[str, int]
 
 
 def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> Snapshot:
@@ -86,7 +92,14 @@ def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> S
 
     counters = [
         Counter(
-            row["text0"], row["text1"], row["number0"], row["number1"], row["time0"], row["time1"]
+            row["text0"],
+            row["text1"],
+            row["number0"],
+            row["number1"],
+            row["number2"],
+            (row["text2"], row["number3"]),
+            row["time0"],
+            row["time1"],
         )
         for row in rows.get("counter", ())
     ]
@@ -94,6 +107,7 @@ def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> S
         _facts(customer_id, rows),
         {(counter.meter, counter.bucket): counter for counter in counters},
         {row["text0"]: row["time0"] for row in rows.get("event", ()) if row["time0"] is not None},
+        {row["text0"]: row["number0"] for row in rows.get("grant", ())},
     )
 
 
@@ -140,6 +154,7 @@ def _query(dialect: sa.Dialect, meters: tuple[str, ...]) -> Prepared:
             [UsageEpoch.starts_at],
         ).where(UsageEpoch.customer_id == _CUSTOMER),
         _counters(),
+        _grants(),
         *(_last_event(meter) for meter in meters),
     ).subquery()
     return Prepared(sa.select(*rows.c), dialect)
@@ -150,7 +165,7 @@ def _subscriptions() -> sa.Select[t.Any]:
         "subscription",
         [Subscription.status, Subscription.plan, Subscription.last_plan, Subscription.pause],
         # The first select of a union says of which type its columns are.
-        [Subscription.id, sa.cast(sa.null(), sa.BigInteger())],
+        [Subscription.id, *[sa.cast(sa.null(), sa.BigInteger())] * (_NUMBERS - 1)],
         [
             Subscription.trial_start,
             Subscription.trial_end,
@@ -178,8 +193,13 @@ def _overrides() -> sa.Select[t.Any]:
 def _counters() -> sa.Select[t.Any]:
     return _row(
         "counter",
-        [UsageCounter.meter, UsageCounter.bucket],
-        [UsageCounter.used, UsageCounter.reserved],
+        [UsageCounter.meter, UsageCounter.bucket, UsageCounter.plan],
+        [
+            UsageCounter.used,
+            UsageCounter.reserved,
+            UsageCounter.credited,
+            UsageCounter.limit,
+        ],
         [UsageCounter.period_start, UsageCounter.period_end],
     ).where(
         UsageCounter.customer_id == _CUSTOMER,
@@ -192,6 +212,19 @@ def _counters() -> sa.Select[t.Any]:
                 UsageCounter.bucket.not_like("h:%"),
             ),
         ),
+    )
+
+
+def _grants() -> sa.Select[t.Any]:
+    left = sa.func.sum(CreditGrant.amount - CreditGrant.used - CreditGrant.reserved)
+    return (
+        _row("grant", [CreditGrant.meter], [sa.cast(left, sa.BigInteger())])
+        .where(
+            CreditGrant.customer_id == _CUSTOMER,
+            CreditGrant.starts_at <= _NOW,
+            sa.or_(CreditGrant.expires_at.is_(None), CreditGrant.expires_at > _NOW),
+        )
+        .group_by(CreditGrant.meter)
     )
 
 

@@ -13,9 +13,10 @@ import typing as t
 from datetime import datetime, timedelta
 
 from .. import clock
-from ..catalog import Limit, Meter, Plan
+from ..catalog import UNLIMITED, Limit, Meter, Plan
 from ..state import BillingState, state
 from .buckets import Bucket
+from .limits import extended_by_credits
 from .reading import Snapshot, read_snapshot
 
 #: Beyond every counter, and far from what 64 bits hold.
@@ -30,6 +31,7 @@ class Slot:
 
     :param ceiling: most units, used and held, that the guard admits.
     :param steps: usage at which a threshold is crossed, ascending.
+    :param creditable: whether credits extend the limit.
     :param counted_from: since when events count that came before the counter was opened;
         None counts none of them.
     """
@@ -39,18 +41,26 @@ class Slot:
     ceiling: int
     steps: tuple[int, ...]
     counted_from: datetime | None
+    creditable: bool = False
     #: What this process saw last in the counter. Advice: the guard decides.
     used: int = 0
     reserved: int = 0
+    credited: int = 0
     #: Most units a call may reach without crossing the next threshold. Such a call needs no
     #: look at notices; the others take the path that writes them.
     step: int = 0
 
-    def saw(self, used: int, reserved: int) -> None:
+    @property
+    def taken(self) -> int:
+        """Units that weigh on the limit: used and held, without what credits cover."""
+        return self.used + self.reserved - self.credited
+
+    def saw(self, used: int, reserved: int, credited: int) -> None:
         """Remember a counter, and which threshold comes next."""
-        self.used, self.reserved = used, reserved
+        self.used, self.reserved, self.credited = used, reserved, credited
+        counted = used - credited
         # Holds weigh on the guard but cross no threshold, so the step only ever comes early.
-        self.step = next((step - 1 for step in self.steps if step > used), NO_CEILING)
+        self.step = next((step - 1 for step in self.steps if step > counted), NO_CEILING)
 
 
 @dataclasses.dataclass(slots=True)
@@ -61,11 +71,21 @@ class Slots:
     plan: Plan | None
     every: tuple[Slot, ...]
     unopened: list[Slot]
+    #: Units of credit that this process saw last. Advice: the grants decide.
+    credits: int = 0
 
     @property
     def by_member(self) -> bool:
         """Whether a limit is each member's own."""
         return any(slot.limit.scope == "member" for slot in self.every)
+
+    def copy(self) -> Slots:
+        """Slots that no other thread sees."""
+        every = tuple([dataclasses.replace(slot) for slot in self.every])
+        unopened = [
+            mine for mine, slot in zip(every, self.every, strict=True) if slot in self.unopened
+        ]
+        return dataclasses.replace(self, every=every, unopened=unopened)
 
     def hold(self, at: datetime) -> bool:
         """Whether a moment lies in every bucket."""
@@ -87,11 +107,15 @@ class Sheet:
         known = self.slots.get((meter.key, None)) or self.slots.get((meter.key, member or ""))
 
         if known is None or not known.hold(at):
-            known = _slots(self.snapshot, meter, at, member)
-            owner = member or "" if known.by_member else None
-            self.slots[meter.key, owner] = known
+            known = slots_at(self.snapshot, meter, at, member)
+            self.learn(known, member)
 
         return known
+
+    def learn(self, slots: Slots, member: str | None) -> None:
+        """Remember a meter's slots, with what they saw."""
+        owner = member or "" if slots.by_member else None
+        self.slots[slots.meter.key, owner] = slots
 
 
 def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -> Sheet:
@@ -135,24 +159,50 @@ def bucket_in(snapshot: Snapshot, limit: Limit, at: datetime, member: str | None
     return found
 
 
-def _slots(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -> Slots:
+def slots_at(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -> Slots:
+    """The slots of a meter at a moment."""
     catalog = state().catalog
     every, unopened = [], []
+    limits = snapshot.facts.limits(catalog, meter.key)
+    extended = extended_by_credits(limits)
 
-    for limit in snapshot.facts.limits(catalog, meter.key):
+    for limit in limits:
         bucket = bucket_in(snapshot, limit, at, member)
         counted_from = _counted_from(snapshot, limit, bucket, at)
-        slot = Slot(limit, bucket, ceiling_of(limit), steps_of(limit), counted_from)
+        slot = Slot(
+            limit, bucket, ceiling_of(limit), steps_of(limit), counted_from, limit in extended
+        )
         counter = snapshot.counters.get((meter.key, bucket.key))
         every.append(slot)
 
         if counter is None:
-            slot.saw(0, 0)
+            slot.saw(0, 0, 0)
             unopened.append(slot)
         else:
-            slot.saw(counter.used, counter.reserved)
+            slot.saw(counter.used, counter.reserved, counter.credited)
 
-    return Slots(meter, catalog.plan(snapshot.facts.plan), tuple(every), unopened)
+            if limit.rollover and counter.terms != (snapshot.facts.plan, limit.included):
+                slot.step = -1  # the careful way notes what it is under now
+
+    plan = catalog.plan(snapshot.facts.plan)
+    return Slots(meter, plan, tuple(every), unopened, snapshot.credits.get(meter.key, 0))
+
+
+def slots_of_buckets(
+    sheet: Sheet, meter: Meter, at: datetime, member: str | None, buckets: c.Iterable[str]
+) -> Slots:
+    """The slots of counters that were chosen at a moment, whatever limits there are now.
+
+    A counter that no limit goes by any more is counted on without one.
+    """
+    now = slots_at(sheet.snapshot, meter, at, member)
+    found = {slot.bucket.key: slot for slot in now.every}
+    unlimited = Limit(meter=meter.key, included=UNLIMITED)
+    every = [
+        found.get(key) or Slot(unlimited, Bucket(key, None, None), NO_CEILING, (), None)
+        for key in buckets
+    ]
+    return Slots(meter, now.plan, tuple(every), [])
 
 
 def _counted_from(

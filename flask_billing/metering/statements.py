@@ -24,9 +24,12 @@ _ROLLUP_SUMS: t.Final = ("input_tokens", "output_tokens", "cached_tokens", "cost
 _TIMES: t.Final = (
     "occurred_at", "recorded_at", "period_start", "period_end", "sum_from", "sum_to"
 )  # fmt: skip
-_NUMBERS: t.Final = ("customer_id", "quantity", "events", "room", *COUNTS)
+_NUMBERS: t.Final = (
+    "customer_id", "quantity", "events", "room", "credits", "creditable", "limit",
+    "used_by", "reserved_by", "credited_by", *COUNTS,
+)  # fmt: skip
 _EVENTS: t.Final = (
-    "SELECT SUM(e.quantity) FROM billing_usage_event AS e "
+    "FROM billing_usage_event AS e "
     "WHERE e.customer_id = :customer_id AND e.meter = :meter "
     "AND e.occurred_at >= :sum_from AND e.occurred_at < :sum_to "
     "AND (:member IS NULL OR e.member = :member)"
@@ -88,18 +91,51 @@ def booking(dialect: sa.Dialect, buckets: int, columns: tuple[str, ...], *, keye
 @functools.lru_cache(maxsize=16)
 def seed(dialect: sa.Dialect) -> Statement:
     """What the events of a period come to, for a counter that is not open yet."""
-    return _compiled(_EVENTS, dialect)
+    return _compiled(
+        f"SELECT COALESCE(SUM(e.quantity), 0), COALESCE(SUM(e.credits), 0) * :creditable {_EVENTS}",
+        dialect,
+    )
 
 
 @functools.lru_cache(maxsize=16)
 def opening(dialect: sa.Dialect) -> Statement:
     """Open one counter, with what the events of its period come to already."""
     return _compiled(
-        "INSERT INTO billing_usage_counter (customer_id, meter, bucket, used, reserved, "
-        "period_start, period_end, reported) "
-        f"SELECT :customer_id, :meter, :bucket, COALESCE(({_EVENTS}), 0), 0, "
-        ":period_start, :period_end, 0 WHERE true "
+        "INSERT INTO billing_usage_counter (customer_id, meter, bucket, used, reserved, credited, "
+        'period_start, period_end, reported, plan, "limit") '
+        "SELECT :customer_id, :meter, :bucket, "
+        f"COALESCE((SELECT SUM(e.quantity) {_EVENTS}), 0), 0, "
+        f"COALESCE((SELECT SUM(e.credits) {_EVENTS}), 0) * :creditable, "
+        ":period_start, :period_end, 0, :plan, :limit WHERE true "
         "ON CONFLICT (customer_id, meter, bucket) DO NOTHING",
+        dialect,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def lock(dialect: sa.Dialect, buckets: int) -> Statement:
+    """Read counters and keep others from changing them until the transaction ends."""
+    names = ", ".join(f":bucket{index}" for index in range(buckets))
+    where = f"WHERE customer_id = :customer_id AND meter = :meter AND bucket IN ({names})"
+    columns = "bucket, used, reserved, credited"
+
+    if _is_postgresql(dialect):
+        sql = f"SELECT {columns} FROM billing_usage_counter {where} ORDER BY bucket FOR UPDATE"
+    else:  # inside the host's transaction a read alone would lock nothing
+        sql = f"UPDATE billing_usage_counter SET used = used {where} RETURNING {columns}"
+
+    return _compiled(sql, dialect)
+
+
+@functools.lru_cache(maxsize=16)
+def change(dialect: sa.Dialect) -> Statement:
+    """Change one counter that is locked, and note the plan and limit it is under."""
+    return _compiled(
+        "UPDATE billing_usage_counter SET used = used + :used_by, "
+        "reserved = reserved + :reserved_by, credited = credited + :credited_by, "
+        'plan = COALESCE(:plan, plan), "limit" = COALESCE(:limit, "limit") '
+        "WHERE customer_id = :customer_id AND meter = :meter AND bucket = :bucket "
+        "RETURNING bucket, used, reserved, credited",
         dialect,
     )
 
@@ -140,16 +176,16 @@ def _values(
 
 def _counter(buckets: int, condition: str = "") -> str:
     if buckets == 1:
-        guard = "bucket = :bucket0 AND used + reserved <= :room0"
+        guard = "bucket = :bucket0 AND used + reserved - credited <= :room0"
     else:
         names = ", ".join(f":bucket{index}" for index in range(buckets))
         cases = " ".join(f"WHEN :bucket{index} THEN :room{index}" for index in range(buckets))
-        guard = f"bucket IN ({names}) AND used + reserved <= CASE bucket {cases} END"
+        guard = f"bucket IN ({names}) AND used + reserved - credited <= CASE bucket {cases} END"
 
     return (
         "UPDATE billing_usage_counter SET used = used + :quantity "
         f"WHERE customer_id = :customer_id AND meter = :meter AND {guard}{condition} "
-        "RETURNING bucket, used, reserved"
+        "RETURNING bucket, used, reserved, credited"
     )
 
 
@@ -186,7 +222,7 @@ def _at_once(dialect: sa.Dialect, buckets: int, columns: tuple[str, ...], *, key
         f"booked AS ({_event_head(columns)} "
         f"SELECT {', '.join(_values(dialect, columns, quantity))}), "
         f"summed AS ({_rollup(columns)}) "
-        "SELECT bucket, used, reserved FROM counted"
+        "SELECT bucket, used, reserved, credited FROM counted"
     )
 
 
