@@ -68,6 +68,9 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_METERING_CONNECTION": "own",
     # False allows everything and records nothing. The environment variable of the same name wins.
     "BILLING_METERING_ENABLED": True,
+    # Requests that count without a change to their views: a list of rules, as
+    # {"meter": "api_calls", "blueprints": ["api"], "exclude": ["api.health"], "cost": 1}.
+    "BILLING_TRACKING": (),
     # Put SQLite files into WAL mode (persistent in the file; needed for speed under writers).
     "BILLING_SQLITE_WAL": True,
     # How long a writer waits for SQLite's write lock before it gives up.

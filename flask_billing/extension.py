@@ -79,6 +79,7 @@ class Billing:
         app.extensions["billing"] = current
         _add_pages(app)
         _add_commands(app)
+        _add_tracking(current)
 
         if app.config["BILLING_SANDBOX"]:
             _add_sandbox(app)
@@ -320,6 +321,13 @@ def _add_commands(app: Flask) -> None:
 
     if "billing" not in app.cli.commands:
         app.cli.add_command(billing)
+
+
+def _add_tracking(current: BillingState) -> None:
+    if current.app.config["BILLING_TRACKING"] != ():
+        from .metering import tracking
+
+        tracking.install(current)
 
 
 def _add_sandbox(app: Flask) -> None:
