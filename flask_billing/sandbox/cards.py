@@ -14,6 +14,7 @@ Behaviour = Literal[
     "challenge_on_session",
     "challenge_then_decline",
     "cvc_fails",
+    "disputes",
 ]
 
 
@@ -172,7 +173,7 @@ _CARDS = (
     ),
     Card("4000000000000101", ("cvcCheckFail",), "cvc_fails"),
     Card("4100000000000019", ("radarBlock",), "attach_only", _BLOCKED),
-    Card("4000000000000259", ("createDispute",)),
+    Card("4000000000000259", ("createDispute",), "disputes"),
 )
 
 BANK_STAND_IN = _CARDS[0]
@@ -191,6 +192,13 @@ def by_number(number: str) -> Card | Decline:
 def by_token(token: str) -> Card | None:
     """The test card behind a token such as ``pm_card_visa``."""
     return _BY_TOKEN.get(token)
+
+
+def card_of(method: Body) -> Card:
+    """The test card behind a payment method."""
+    card = by_number(method["_"]["number"])
+    assert isinstance(card, Card)
+    return card
 
 
 def passes_luhn(digits: str) -> bool:

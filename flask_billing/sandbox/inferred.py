@@ -44,6 +44,12 @@ TEST_CLOCK_CUSTOMERS = 3
 #: Seconds after which an asynchronous capture has its balance transaction.
 BOOKING_SECONDS = 5
 
+#: Seconds after which the card 4000000000000259 disputes what it paid.
+DISPUTE_SECONDS = 60
+
+#: Days in which a dispute wants its evidence, and what it costs in the charge's minor units.
+DISPUTE_DUE_DAYS, DISPUTE_FEE = 9, 1500
+
 #: How far away the end of a trial must be that a Checkout Session starts.
 CHECKOUT_TRIAL_SECONDS = 2 * 86_400
 
@@ -166,6 +172,18 @@ INFERRED = (
         "Off session, or with error_on_requires_action, a payment that wants authentication is a "
         "402 authentication_required; the payment intent asks for another payment method.",
         "docs: off-session payments",
+    ),
+    Inference(
+        "A dispute comes after DISPUTE_SECONDS, as needs_response over what was not refunded, with "
+        "charge.dispute.created, then charge.dispute.funds_withdrawn; its fee and time are "
+        "DISPUTE_FEE and DISPUTE_DUE_DAYS, and its charge cannot be refunded.",
+        "docs: test cards, dispute events and fees; no recording. The words on closed ones are "
+        "ours",
+    ),
+    Inference(
+        "Evidence that says winning_evidence or losing_evidence decides a dispute as soon as it is "
+        "sent.",
+        "docs: evidence of disputes in test mode",
     ),
     Inference(
         "The balance transaction of an asynchronous capture comes after BOOKING_SECONDS, with "

@@ -20,6 +20,7 @@ _PARENTS = {
     "invoiceitem": "subscription",
     "charge": "payment_intent",
     "refund": "charge",
+    "dispute": "charge",
     "credit_note": "invoice",
     "promotion_code": "code",
     "event": "type",

@@ -2,7 +2,7 @@
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import charges, refunds
+from flask_billing.sandbox.engine import charges, disputes, refunds
 from flask_billing.sandbox.errors import ApiError, invalid
 from flask_billing.sandbox.settings import DAY
 
@@ -51,6 +51,7 @@ def capture(account: Account, intent: Body, amount: int | None) -> None:
     intent.update(status="succeeded", amount_capturable=0, amount_received=amount)
     account.save(intent)
     account.emit("payment_intent.succeeded", intent)
+    disputes.expect(account, charge)
 
 
 def release(account: Account, intent: Body) -> None:

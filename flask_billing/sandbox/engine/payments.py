@@ -6,7 +6,7 @@ from typing import Literal
 from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import charges, delinquency, holds, intents, invoices
+from flask_billing.sandbox.engine import charges, delinquency, disputes, holds, intents, invoices
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.settings import DAY
@@ -115,7 +115,7 @@ def confirm(
     """
     if method["type"] == "us_bank_account":
         return _debit_bank(account, intent, method)
-    card = card_of(method)
+    card = cards.card_of(method)
     verdict = cards.judge(
         card,
         off_session=off_session,
@@ -158,6 +158,7 @@ def succeed(account: Account, intent: Body, method: Body) -> None:
     account.save(intent)
     account.emit("charge.succeeded", charge)
     account.emit("payment_intent.succeeded", intent)
+    disputes.expect(account, charge)
 
 
 def _debit_bank(account: Account, intent: Body, method: Body) -> Outcome:
@@ -221,13 +222,6 @@ def card_error(
         keep=keep,
         more={**{k: v for k, v in decline.error().items() if k != "code"}, **(more or {})},
     )
-
-
-def card_of(method: Body) -> cards.Card:
-    """The test card behind a payment method."""
-    card = cards.by_number(method["_"]["number"])
-    assert isinstance(card, cards.Card)
-    return card
 
 
 def challenge(account: Account, intent: Body, return_url: str | None = None) -> Body:

@@ -23,6 +23,11 @@ def refund(
             "PaymentIntent instead.",
             code="charge_not_refundable",
         )
+    if charge["disputed"]:
+        raise invalid(
+            f"Charge {charge['id']} has been charged back; cannot issue a refund.",
+            code="charge_disputed",
+        )
     if charge["refunded"]:
         raise invalid(
             f"Charge {charge['id']} has already been refunded.", code="charge_already_refunded"

@@ -17,6 +17,7 @@ _MODULES = (
     "payment_confirmation",
     "charges",
     "refunds",
+    "disputes",
     "checkout_sessions",
     "subscriptions",
     "subscription_items",

@@ -7,7 +7,7 @@ from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine.card_form import Card, check_card, check_expiry
-from flask_billing.sandbox.engine.payments import card_error, card_of
+from flask_billing.sandbox.engine.payments import card_error
 from flask_billing.sandbox.errors import invalid, missing_object, missing_param, not_built
 from flask_billing.sandbox.ids import new_id
 from flask_billing.sandbox.lists import page
@@ -85,7 +85,7 @@ def _check_with_bank(method: Body) -> None:
     checks = (method.get("card") or {}).get("checks") or {}
     for name, result in checks.items():
         if result == "unchecked":
-            refused = name == "cvc_check" and card_of(method).behaviour == "cvc_fails"
+            refused = name == "cvc_check" and cards.card_of(method).behaviour == "cvc_fails"
             checks[name] = "fail" if refused else "pass"
 
 
@@ -158,7 +158,7 @@ def attach_to(account: Account, method: Body, customer_id: str) -> None:
             "This PaymentMethod was previously used without being attached to a Customer or was "
             "detached from a Customer, and may not be used again."
         )
-    card = card_of(method)
+    card = cards.card_of(method)
     if card.fails_setup:
         raise card_error(card.decline or cards.GENERIC, param="")
     method["customer"] = customer_id

@@ -4,7 +4,7 @@ from flask_billing.sandbox import cards
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import trial_card
-from flask_billing.sandbox.engine.payments import card_error, card_of, challenge
+from flask_billing.sandbox.engine.payments import card_error, challenge
 from flask_billing.sandbox.errors import ApiError
 from flask_billing.sandbox.resources import intent_rules, payment_methods, setup_attempts
 from flask_billing.sandbox.router import Call, endpoint
@@ -77,7 +77,7 @@ def confirm_with(
             "confirm it again directly with a payment method or ConfirmationToken.",
         )
     if method["type"] == "card":
-        card = card_of(method)
+        card = cards.card_of(method)
         if card.fails_setup:
             raise _failed(account, intent, method, card.decline or cards.GENERIC)
         challenged = card.behaviour in _CHALLENGED or _asks_for_challenge(intent)
