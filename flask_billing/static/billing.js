@@ -97,6 +97,7 @@
     const source = event.target;
     if (!ours(source)) return;
     if (source.hasAttribute("data-fb-poll") && document.hidden) return event.preventDefault();
+    if (source.dataset.fbRegion) document.getElementById(source.dataset.fbRegion)?.setAttribute("aria-busy", "true");
     if (source.hasAttribute("data-fb-busy")) {
       find("#fb-alerts")?.replaceChildren();
       busy(source, true);
@@ -108,6 +109,20 @@
     const leaving = headers ? headers.get("HX-Redirect") : event.detail.xhr?.getResponseHeader("HX-Redirect");
     if (!leaving && event.target instanceof Element && event.target.matches("[data-fb-busy]")) busy(event.target, false);
   });
+
+  on("htmx:finally:request htmx:afterRequest", (event) => {
+    const region = event.target instanceof Element && event.target.dataset.fbRegion;
+    if (region) document.getElementById(region)?.removeAttribute("aria-busy");
+  });
+
+  /* What somebody opened stays open when its part of the page is replaced. */
+  const opened = new Set();
+
+  document.addEventListener("toggle", ({ target }) => {
+    if (ours(target) && target.id && target.matches("details")) opened[target.open ? "add" : "delete"](target.id);
+  }, true);
+
+  const reopen = () => opened.forEach((id) => { const found = document.getElementById(id); if (found) found.open = true; });
 
   document.addEventListener("submit", (event) => {
     /* Without htmx the browser leaves the page; a second click must not send a second form. */
@@ -137,6 +152,7 @@
 
   on("htmx:after:settle htmx:afterSettle htmx:finally:request htmx:afterRequest", () => {
     mark();
+    reopen();
     timeToasts();
     all("[data-fb-fresh-token]").forEach((fresh) => {
       all(`${ROOT} input[name=csrf_token]`).forEach((field) => { field.value = fresh.dataset.fbFreshToken; });

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import typing as t
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
 
 from .. import clock, money
@@ -57,6 +57,13 @@ def day(moment: datetime, timezone: str | None = None) -> str:
     from babel.dates import format_date
 
     return format_date(moment.astimezone(_zone(timezone)), "medium", locale=_locale())
+
+
+def short_day(day: date) -> str:
+    """The day without its year: ``Dec 1``."""
+    from babel.dates import format_skeleton
+
+    return format_skeleton("MMMd", datetime(day.year, day.month, day.day), locale=_locale())  # noqa: DTZ001
 
 
 def short_moment(moment: datetime, timezone: str | None = None) -> str:

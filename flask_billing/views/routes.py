@@ -27,6 +27,7 @@ ROUTES: t.Final = (
     ("GET", "/status", "checkout.status"),
     ("GET", "/cancelled", "checkout.cancelled"),
     ("GET", "/usage", "usage.index"),
+    ("GET", "/usage.csv", "usage.csv"),
     ("GET", "/meters", "usage.meters"),
     ("GET", "/meters/<key>", "usage.meter"),
     ("GET", "/usage", "api.usage"),

@@ -1,28 +1,45 @@
-"""The usage page and the meter fragments that open pages poll."""
+"""The usage page, its report as CSV, and the meter fragments that open pages poll."""
 
 from __future__ import annotations
 
-from flask import Response, abort, request
+from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
+from .. import negotiation
 from ..customers import require_current_customer
 from ..state import state
-from . import fragments, meter_views
+from . import account_rows, badges, fragments, meter_views, plan_facts, usage_answers
 from .overview import SHOWN
 from .visitor import require_visitor
 
 
 def index() -> ResponseReturnValue:
-    """Every meter of the customer."""
+    """Every meter of the customer and the report of a period; as a fragment only the report."""
     visitor = require_visitor()
+    url = url_for("billing.usage.index")
+    answer = usage_answers.report(visitor.customer, url, url_for("billing.usage.csv"))
+
+    if negotiation.wants_fragment():
+        return answer.fragment()
+
+    change, _method = account_rows.standing(visitor)
     meters = meter_views.views_of(visitor.customer)
     return fragments.show(
         "billing/usage.html",
+        status=answer.status,
         visitor=visitor,
+        badge=badges.badge(visitor, change),
+        facts=plan_facts.facts(visitor, change) if visitor.live is not None else None,
         meters=meters,
         version=meter_views.version(meters),
         all_meters=True,
+        **answer.context,
     )
+
+
+def csv() -> ResponseReturnValue:
+    """The report's days as CSV."""
+    return usage_answers.csv(require_visitor().customer)
 
 
 def meters() -> ResponseReturnValue:
