@@ -13,6 +13,7 @@ MOST_BARS: t.Final = 92
 HEIGHT: t.Final = 160
 _TOP: t.Final = 12
 _GAP: t.Final = 0.28
+_TOPS: t.Final = (2, 4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +134,7 @@ def _round_up(amount: int) -> int:
     """The next figure that reads well on an axis, half of it too."""
     size = 1
 
-    while size * 10 < amount:
+    while size * 100 < amount:
         size *= 10
 
-    return next((size * step for step in (2, 4, 6, 8, 10) if size * step >= amount), max(2, amount))
+    return next(size * step for step in _TOPS if size * step >= amount)

@@ -48,7 +48,7 @@ def used(host: Host, days_ago: int, quantity: int, meter: str = "tokens", **sums
 
 def two_models(host: Host) -> None:
     """Three days of two models of one provider, and one of another."""
-    acme = {"provider": "acme", "input_tokens": 100, "output_tokens": 900}
+    acme: dict[str, t.Any] = {"provider": "acme", "input_tokens": 100, "output_tokens": 900}
     used(host, 0, 1_000, model="large", cost_total=120_000_000, **acme)
     used(host, 1, 3_000, model="large", cost_total=360_000_000, **acme)
     used(host, 1, 500, model="small", cost_total=5_000_000, **acme)
