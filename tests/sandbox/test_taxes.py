@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import typing as t
+
 import pytest
 import stripe
 
@@ -155,3 +157,46 @@ def test_a_retired_rate_is_not_used_again(client: stripe.StripeClient, shop: Sho
         )
     assert caught.value.param == "default_tax_rates[0]"
     assert client.v1.tax_rates.list({"active": True}).data == []
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "param"),
+    [
+        ("subscriptions", {"customer": "cus_1"}, ""),
+        ("subscriptions/sub_1", {}, ""),
+        ("invoices", {"customer": "cus_1"}, ""),
+        ("invoices/in_1", {}, ""),
+        ("invoices/create_preview", {"customer": "cus_1"}, ""),
+        ("checkout/sessions", {"mode": "subscription"}, ""),
+        ("subscription_schedules", {"phases": [{"items": [{"price": "price_1"}]}]}, "phases[0]"),
+        ("subscription_schedules", {"customer": "cus_1"}, "default_settings"),
+    ],
+)
+def test_automatic_tax_is_refused_and_never_forgotten(
+    client: stripe.StripeClient, path: str, params: dict[str, t.Any], param: str
+) -> None:
+    holder = params
+    if param == "phases[0]":
+        holder = params["phases"][0]
+    elif param:
+        holder = params.setdefault(param, {})
+
+    holder["automatic_tax"] = {"enabled": True}
+    name = f"{param}[automatic_tax]" if param else "automatic_tax"
+
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.raw_request("post", f"/v1/{path}", **params)
+
+    assert (caught.value.http_status, caught.value.param) == (404, f"{name}[enabled]")
+    assert "The sandbox does not know automatic tax" in str(caught.value)
+
+
+def test_automatic_tax_may_be_off(client: stripe.StripeClient, shop: Shop) -> None:
+    subscription = client.v1.subscriptions.create(
+        {
+            "customer": shop.customer(),
+            "items": [{"price": shop.month}],
+            "automatic_tax": {"enabled": False},
+        }
+    )
+    assert not subscription.automatic_tax.enabled

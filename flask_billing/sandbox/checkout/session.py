@@ -37,7 +37,7 @@ def new_session(
         "amount_subtotal": None,
         "amount_total": None,
         "automatic_tax": {
-            "enabled": bool((params.get("automatic_tax") or {}).get("enabled")),
+            "enabled": False,
             "liability": None,
             "provider": None,
             "status": None,

@@ -78,8 +78,6 @@ def assign(account: Account, subscription: Body, params: Body) -> None:
             keep=before,
         )
         discounts.announce(account, before, subscription["discounts"])
-    if params.get("automatic_tax"):
-        subscription["automatic_tax"]["enabled"] = params["automatic_tax"]["enabled"]
     if "pause_collection" in params:
         _pause_collection(account, subscription, params["pause_collection"])
     if params.get("payment_settings"):
