@@ -125,6 +125,9 @@ def _limits(path: str, limits: tuple[Limit, ...], meters: c.Collection[str]) -> 
         if limit.rollover and limit.window == "lifetime":
             yield f"{here}.rollover: a lifetime window never ends, so nothing rolls over"
 
+        if limit.rollover and limit.scope == "member":
+            yield f"{here}.rollover: what rolls over is the customer's, and the limit is a member's"
+
 
 def _overage(path: str, limit: Limit) -> c.Iterator[str]:
     if limit.policy == "overage":

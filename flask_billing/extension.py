@@ -8,9 +8,9 @@ import typing as t
 from pathlib import Path
 
 from . import config, signals
-from .catalog import Catalog
+from .catalog import Catalog, Window
 from .errors import ConfigError
-from .models import Customer, include_tables
+from .models import CreditGrant, Customer, UsageEpoch, include_tables
 from .state import BillingState, Hooks, StripeAccess, state
 
 if t.TYPE_CHECKING:
@@ -248,6 +248,46 @@ class Billing:
         return metering.metered_stream(
             meter, estimate, chunks, cost=cost, key=key, ttl=ttl, customer=customer, **dimensions
         )
+
+    def grant_credits(
+        self,
+        customer: Customer,
+        meter: str,
+        amount: int,
+        *,
+        kind: t.Literal["topup", "promo"],
+        source_key: str,
+        actor: str,
+        reason: str,
+        priority: int = 100,
+        expires_at: datetime | None = None,
+    ) -> CreditGrant:
+        """Give a customer units beside the plan's. Flushes on ``db.session``; commit it.
+
+        :param source_key: what they were given for; granting it again does nothing.
+        :param priority: of several grants the lowest goes first, then what expires first.
+        """
+        from . import metering
+
+        return metering.grant_credits(
+            customer,
+            meter,
+            amount,
+            kind=kind,
+            source_key=source_key,
+            actor=actor,
+            reason=reason,
+            priority=priority,
+            expires_at=expires_at,
+        )
+
+    def reset_quota(
+        self, customer: Customer, meter: str, window: Window, *, actor: str, reason: str
+    ) -> UsageEpoch:
+        """Let a customer's quota begin afresh now. Flushes on ``db.session``; commit it."""
+        from . import metering
+
+        return metering.reset_quota(customer, meter, window, actor=actor, reason=reason)
 
     def usage(self, meter: str, *, customer: Customer | None = None) -> Usage:
         """How much of a meter is used in its current period."""

@@ -8,6 +8,7 @@ from .queries import plan_in_force, usage, usages
 from .refusal import QuotaExceeded
 from .reservations import Reservation, expire_reservations, reserve
 from .resets import reset_quota
+from .rollover import mint_rollovers
 from .streaming import MeteredStream, metered_stream
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "expire_reservations",
     "grant_credits",
     "metered_stream",
+    "mint_rollovers",
     "plan_in_force",
     "record",
     "refund",

@@ -10,7 +10,7 @@ from .. import clock, database, outbox
 from ..catalog import Meter
 from ..models import Customer
 from ..state import BillingState, state
-from . import holds, ledger, notices, store
+from . import holds, ledger, notices, rollover, store
 from .accounts import current_customer_id, current_member
 from .allotment import allot
 from .answers import admitted, booked, refused, unbooked
@@ -180,6 +180,9 @@ def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool)
     sheet = store.persistently(current, lambda: sheet_for(current, entry.customer_id))
     slots = sheet.for_meter(meter, entry.at, entry.member)
 
+    if slots.rolls_over:
+        return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
+
     if slots.unopened:
         ledger.open_counters(current, slots, entry)
 
@@ -200,10 +203,9 @@ def _decide_carefully(
     :param known: whether the key may have been booked before.
     """
     for _ in range(_ROUNDS):
-        sheet = store.persistently(
-            current, lambda: sheet_for(current, entry.customer_id, fresh=True)
+        sheet, slots = slots_for(
+            current, entry.customer_id, meter, entry.at, entry.member, fresh=True
         )
-        slots = sheet.for_meter(meter, entry.at, entry.member).copy()
         seed_unopened(current, sheet, slots, entry.member)
 
         if known and _was_booked(current, entry):
@@ -228,6 +230,27 @@ def _decide_carefully(
             return refused(current, slots, entry.customer_id, entry.quantity, in_the_way[0])
 
     raise store.StoreDownError("the counter kept changing")
+
+
+def slots_for(
+    current: BillingState,
+    customer_id: int,
+    meter: Meter,
+    at: datetime,
+    member: str | None,
+    *,
+    fresh: bool,
+) -> tuple[Sheet, Slots]:
+    """A customer's sheet and slots of one's own, after carrying over what is left of before."""
+    sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=fresh))
+    slots = sheet.for_meter(meter, at, member)
+
+    if slots.rolls_over and slots.hold(clock.now()):
+        rollover.mint_for(current, sheet, slots.every)
+        sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
+        slots = sheet.for_meter(meter, at, member)
+
+    return sheet, slots.copy()
 
 
 def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str | None) -> None:

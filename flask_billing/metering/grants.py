@@ -113,8 +113,9 @@ def mint(connection: sa.Connection, values: c.Mapping[str, object]) -> bool:
         database.insert(connection, CreditGrant)
         .values(used=0, reserved=0, **values)
         .on_conflict_do_nothing(index_elements=["customer_id", "meter", "source_key"])
+        .returning(CreditGrant.id)
     )
-    return bool(inserted.rowcount)
+    return inserted.first() is not None
 
 
 def draw(
@@ -124,19 +125,17 @@ def draw(
     needed: int,
     now: datetime,
     held: Parts | None = None,
-) -> Parts:
+) -> tuple[Parts, int]:
     """Find the grants that units are to be taken from, and lock them.
 
     :param held: what a reservation holds, which is used first and never expires.
+    :returns: the units of each, and how many the customer had beside what was held.
     """
     parts: Parts = {}
 
     for grant_id, units in (held or {}).items():
         if needed > sum(parts.values()):
             parts[grant_id] = min(units, needed - sum(parts.values()))
-
-    if needed <= sum(parts.values()):
-        return parts
 
     free = CreditGrant.amount - CreditGrant.used - CreditGrant.reserved
     query = sa.select(CreditGrant.id, free.label("free")).where(
@@ -147,15 +146,15 @@ def draw(
         free > 0,
     )
 
-    for row in connection.execute(_in_order(query).with_for_update()).all():
+    rows = connection.execute(_in_order(query).with_for_update()).all()
+
+    for row in rows:
         wanted = needed - sum(parts.values())
 
-        if not wanted:
-            break
+        if wanted > 0:
+            parts[row.id] = parts.get(row.id, 0) + min(row.free, wanted)
 
-        parts[row.id] = parts.get(row.id, 0) + min(row.free, wanted)
-
-    return parts
+    return parts, sum([row.free for row in rows])
 
 
 def spend(connection: sa.Connection, customer_id: int, meter: str, key: str, parts: Parts) -> None:

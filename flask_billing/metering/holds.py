@@ -220,9 +220,8 @@ def _draw(connection: sa.Connection, slots: Slots, ask: Ask) -> tuple[Allotment,
     needed = shortage(slots, ask.amount)
 
     if needed > 0:
-        parts = grants.draw(connection, ask.customer_id, ask.meter, needed, ask.now)
+        parts, slots.credits = grants.draw(connection, ask.customer_id, ask.meter, needed, ask.now)
 
-    slots.credits = sum(parts.values())
     allotment = allot(slots, ask.amount, slots.credits)
 
     if allotment.in_the_way:
@@ -242,7 +241,11 @@ def _draw_settled(
     if not slots.hold(entry.recorded_at):  # the period is over: what it held, and no more
         needed = min(needed, sum(held.values()))
 
-    return grants.draw(connection, entry.customer_id, entry.meter, needed, entry.recorded_at, held)
+    parts, free = grants.draw(
+        connection, entry.customer_id, entry.meter, needed, entry.recorded_at, held
+    )
+    slots.credits = max(0, free - max(0, sum(parts.values()) - sum(held.values())))
+    return parts
 
 
 def _let_go(

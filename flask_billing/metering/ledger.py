@@ -321,12 +321,12 @@ def _draw(connection: sa.Connection, slots: Slots, entry: Entry, *, enforce: boo
     """The grants an entry is to be taken from. Where limits are enforced, what refuses it."""
     parts: grants.Parts = {}
     needed = shortage(slots, entry.quantity)
-    slots.credits = 0
 
     # A fact of a period that has ended stays in it.
     if needed > 0 and slots.hold(entry.recorded_at):
-        parts = grants.draw(connection, entry.customer_id, entry.meter, needed, entry.recorded_at)
-        slots.credits = sum(parts.values())
+        parts, slots.credits = grants.draw(
+            connection, entry.customer_id, entry.meter, needed, entry.recorded_at
+        )
 
     if enforce and allot(slots, entry.quantity, slots.credits).in_the_way:
         raise _Refused

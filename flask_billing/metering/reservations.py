@@ -33,7 +33,7 @@ from .inputs import (
     settle_key,
 )
 from .refusal import QuotaExceeded
-from .sheets import Sheet, Slots, sheet_for, slots_of_buckets
+from .sheets import Slots, sheet_for, slots_of_buckets
 
 OnError = t.Literal["release", "charge"]
 State = t.Literal["open", "settled", "released", "expired"]
@@ -285,7 +285,9 @@ def _hold(
     fresh = store.joins_session(current)
 
     for _ in range(_ROUNDS):
-        sheet, slots = _slots(current, meter, ask, fresh=fresh)
+        sheet, slots = booking.slots_for(
+            current, ask.customer_id, meter, ask.now, ask.member, fresh=fresh
+        )
         found = holds.open_hold(current, slots, ask)
         sheet.learn(slots, ask.member)
 
@@ -302,13 +304,6 @@ def _hold(
         fresh = True
 
     raise store.StoreDownError("the counter kept changing")
-
-
-def _slots(
-    current: BillingState, meter: Meter, ask: holds.Ask, *, fresh: bool
-) -> tuple[Sheet, Slots]:
-    sheet = store.persistently(current, lambda: sheet_for(current, ask.customer_id, fresh=fresh))
-    return sheet, sheet.for_meter(meter, ask.now, ask.member).copy()
 
 
 def _answer(

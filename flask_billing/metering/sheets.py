@@ -75,6 +75,11 @@ class Slots:
     credits: int = 0
 
     @property
+    def rolls_over(self) -> bool:
+        """Whether what the period before left is still to be carried into one of these."""
+        return any(slot.limit.rollover for slot in self.unopened)
+
+    @property
     def by_member(self) -> bool:
         """Whether a limit is each member's own."""
         return any(slot.limit.scope == "member" for slot in self.every)

@@ -79,13 +79,15 @@ def balance(host: Host) -> None:
     open_holds = host.rows(UsageReservation, state="open")
     grants = {grant.id: grant for grant in host.rows(CreditGrant)}
     uses = host.rows(CreditUse)
+    counters = host.rows(UsageCounter)
 
-    for counter in host.rows(UsageCounter):
+    for counter in counters:
+        ends_at = _end(counter, counters)
         mine = [
             event
             for event in events
             if (event.customer_id, event.meter) == (counter.customer_id, counter.meter)
-            and _holds(counter, event.occurred_at)
+            and _holds(counter, ends_at, event.occurred_at)
             and _is_of_member(counter.bucket, event.member)
         ]
         held = [
@@ -117,10 +119,28 @@ def balance(host: Host) -> None:
     }
 
 
-def _holds(counter: t.Any, at: datetime) -> bool:
+def _holds(counter: t.Any, ends_at: datetime | None, at: datetime) -> bool:
     return (counter.period_start is None or counter.period_start <= at) and (
-        counter.period_end is None or at < counter.period_end
+        ends_at is None or at < ends_at
     )
+
+
+def _end(counter: t.Any, counters: c.Sequence[t.Any]) -> datetime | None:
+    """Where a counter's period ended: an admin's reset cuts it short."""
+    resets = [
+        other.period_start
+        for other in counters
+        if (other.customer_id, other.meter) == (counter.customer_id, counter.meter)
+        and other.bucket[0] == counter.bucket[0]
+        and _number(other.bucket) > _number(counter.bucket)
+    ]
+    ends = [end for end in (counter.period_end, *resets) if end is not None]
+    return min(ends, default=None)
+
+
+def _number(bucket: str) -> int:
+    mark = bucket.partition("|")[0].partition("#")[2]
+    return int(mark or 0)
 
 
 def _is_of_member(bucket: str, member: str | None) -> bool:

@@ -1,0 +1,144 @@
+"""What a period left unused, carried into the next one as a grant that ends with it."""
+
+from __future__ import annotations
+
+import collections.abc as c
+import dataclasses
+import typing as t
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from .. import clock, database
+from ..catalog import Limit
+from ..models import Customer, UsageCounter
+from ..state import BillingState, state
+from . import grants, store
+from .buckets import Bucket
+from .limits import Facts
+from .sheets import Sheet, Slot, forget, sheet_for
+
+#: Before what was bought, as it is the first to be lost.
+PRIORITY: t.Final = 50
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Ended:
+    """A period that has ended, and the one that follows it."""
+
+    limit: Limit
+    bucket: Bucket
+    following: Bucket
+
+
+def mint_rollovers(customer: Customer | int) -> int:
+    """Carry over what the periods that ended last left unused; how many grants it made.
+
+    Each period is carried over once, however often this is called. The first use of a period
+    calls it, and a job for those who use nothing.
+    """
+    current = state()
+    customer_id = customer if isinstance(customer, int) else customer.id
+    sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
+    now = clock.now()
+    slots = [
+        slot for meter in current.catalog.meters for slot in sheet.for_meter(meter, now, None).every
+    ]
+    return mint_for(current, sheet, slots)
+
+
+def mint_for(current: BillingState, sheet: Sheet, slots: c.Iterable[Slot]) -> int:
+    """The same, for the periods before those of some slots."""
+    facts = sheet.snapshot.facts
+    ended = [found for slot in slots if (found := _ended(facts, slot)) is not None]
+
+    if not ended:
+        return 0
+
+    def attempt() -> int:
+        with database.transaction() as connection:
+            return sum([_mint(connection, current, facts, one) for one in ended])
+
+    made = store.persistently(current, attempt)
+
+    if made:
+        forget(facts.customer_id)
+
+    return made
+
+
+def _ended(facts: Facts, slot: Slot) -> _Ended | None:
+    limit, bucket = slot.limit, slot.bucket
+
+    if not limit.rollover or bucket.start is None or bucket.end is None:
+        return None
+
+    if bucket.start in facts.resets.get((limit.meter, limit.window), ()):
+        return None  # an admin's reset gave a fresh quota already
+
+    before = facts.bucket(limit.window, limit.meter, bucket.start - timedelta(microseconds=1), None)
+    return _Ended(limit, before, bucket)
+
+
+def _mint(connection: sa.Connection, current: BillingState, facts: Facts, ended: _Ended) -> int:
+    unused = _unused(connection, current, facts, ended)
+
+    if unused <= 0:
+        return 0
+
+    return grants.mint(
+        connection,
+        {
+            "customer_id": facts.customer_id,
+            "meter": ended.limit.meter,
+            "kind": "rollover",
+            "source_key": f"rollover:{ended.bucket.key}",
+            "amount": unused,
+            "priority": PRIORITY,
+            "starts_at": ended.following.start,
+            "expires_at": ended.following.end,
+            "actor": None,
+            "reason": None,
+            "created_at": clock.now(),
+        },
+    )
+
+
+def _unused(connection: sa.Connection, current: BillingState, facts: Facts, ended: _Ended) -> int:
+    """What a period left of its limit, as that was when it was used last."""
+    counter = connection.execute(
+        sa.select(
+            UsageCounter.used,
+            UsageCounter.reserved,
+            UsageCounter.credited,
+            UsageCounter.plan,
+            UsageCounter.limit,
+        ).where(
+            UsageCounter.customer_id == facts.customer_id,
+            UsageCounter.meter == ended.limit.meter,
+            UsageCounter.bucket == ended.bucket.key,
+        )
+    ).one_or_none()
+
+    if counter is None:
+        # Nothing was used. Who came in mid-period had no whole one.
+        return ended.limit.included if _was_there(facts, ended.bucket.start) else 0
+
+    if counter.limit is None or not _rolls_over(current, ended.limit, counter.plan):
+        return 0
+
+    return int(counter.limit - (counter.used + counter.reserved - counter.credited))
+
+
+def _was_there(facts: Facts, start: datetime | None) -> bool:
+    return start is not None and (facts.since or facts.anchor) <= start
+
+
+def _rolls_over(current: BillingState, limit: Limit, plan: str | None) -> bool:
+    """Whether the plan a period was under carries over what it left."""
+    found = current.catalog.plan(plan)
+    listed = (*found.limits, *(found.trial_limits or ())) if found else ()
+    return any(
+        one.rollover and (one.meter, one.window) == (limit.meter, limit.window)
+        for one in (*listed, *current.catalog.default_limits)
+    )
