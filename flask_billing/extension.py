@@ -14,14 +14,25 @@ from .models import CreditGrant, Customer, UsageEpoch, include_tables
 from .state import BillingState, Hooks, StripeAccess, state
 
 if t.TYPE_CHECKING:
-    from datetime import datetime, timedelta
+    from datetime import date, datetime, timedelta
 
     from flask import Flask
     from flask_sqlalchemy import SQLAlchemy
 
     from .access import Access
-    from .metering import Decision, Dimensions, MeteredStream, Reservation, Usage
+    from .metering import (
+        CycleTotal,
+        Decision,
+        Dimensions,
+        MeteredStream,
+        OwnerSummary,
+        Reservation,
+        Usage,
+        UsageSum,
+    )
+    from .metering.history import By
     from .metering.reservations import OnError
+    from .owners import Owner
 
 CatalogSource = Catalog | c.Mapping[str, object] | str | os.PathLike[str]
 Loader = t.TypeVar("Loader", bound=c.Callable[..., object])
@@ -294,6 +305,34 @@ class Billing:
         from . import metering
 
         return metering.usage(meter, customer=customer)
+
+    def history(
+        self,
+        customer: Customer,
+        meter: str,
+        start: date,
+        end: date,
+        *,
+        by: By | c.Sequence[By] = "day",
+    ) -> list[UsageSum]:
+        """What was used of a meter in some days (UTC, both included), by day or by a dimension."""
+        from . import metering
+
+        return metering.history(customer, meter, start, end, by=by)
+
+    def summary(
+        self, owner: Owner | Customer, start: date | None = None, end: date | None = None
+    ) -> OwnerSummary:
+        """An owner's usage with that of its members; by default in the open invoice cycle."""
+        from . import metering
+
+        return metering.summary(owner, start, end)
+
+    def cycle_totals(self, customer: Customer, at: datetime | None = None) -> list[CycleTotal]:
+        """What every meter comes to in an invoice cycle; by default the open one."""
+        from . import metering
+
+        return metering.cycle_totals(customer, at)
 
     def metered(
         self, meter: str, quantity: int | c.Callable[[], int] = 1

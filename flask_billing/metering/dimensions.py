@@ -12,6 +12,7 @@ class Dimensions(t.TypedDict, total=False):
     """Facts about one use. Any provider and model; either vocabulary of token counts.
 
     Costs are in millionths of the currency's minor unit, ``latency_ms`` in milliseconds.
+    ``cost_saved`` is what cached tokens would have cost more, had they not been cached.
     ``run`` and ``phase`` name a job, session or document and its step.
     """
 
@@ -33,6 +34,7 @@ class Dimensions(t.TypedDict, total=False):
     cost_completion: int | None
     cost_cached: int | None
     cost_total: int | None
+    cost_saved: int | None
     extra: c.Mapping[str, object] | None
 
 
@@ -47,7 +49,7 @@ TEXTS: t.Final = {
 }
 COUNTS: t.Final = (
     "status", "input_tokens", "output_tokens", "cached_tokens", "latency_ms",
-    "cost_prompt", "cost_completion", "cost_cached", "cost_total",
+    "cost_prompt", "cost_completion", "cost_cached", "cost_total", "cost_saved",
 )  # fmt: skip
 _SYNONYMS: t.Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 _LARGEST: t.Final = 2**63 - 1

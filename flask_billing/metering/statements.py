@@ -19,7 +19,10 @@ Bound = dict[str, object] | tuple[object, ...]
 
 #: Dimensions that a daily sum is kept apart by; the empty text stands for none.
 _ROLLUP_KEYS: t.Final = ("provider", "model", "endpoint", "member")
-_ROLLUP_SUMS: t.Final = ("input_tokens", "output_tokens", "cached_tokens", "cost_total")
+_ROLLUP_SUMS: t.Final = (
+    "input_tokens", "output_tokens", "cached_tokens",
+    "cost_prompt", "cost_completion", "cost_cached", "cost_total", "cost_saved",
+)  # fmt: skip
 
 _TIMES: t.Final = (
     "occurred_at", "recorded_at", "period_start", "period_end", "sum_from", "sum_to"

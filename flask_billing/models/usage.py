@@ -40,6 +40,14 @@ class UsageEvent(Base):
     __table_args__ = (
         sa.UniqueConstraint("customer_id", "meter", "idempotency_key"),
         sa.Index(None, "customer_id", "meter", "occurred_at"),
+        # Most events belong to no run, and then cost nothing here.
+        sa.Index(
+            None,
+            "customer_id",
+            "run",
+            sqlite_where=sa.text("run IS NOT NULL"),
+            postgresql_where=sa.text("run IS NOT NULL"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -68,6 +76,8 @@ class UsageEvent(Base):
     cost_completion: Mapped[int | None]
     cost_cached: Mapped[int | None]
     cost_total: Mapped[int | None]
+    #: What the cached tokens would have cost more, had they not been cached.
+    cost_saved: Mapped[int | None]
     stripe_reported_at: Mapped[datetime | None]
     extra: Mapped[dict[str, t.Any] | None]
 
@@ -90,7 +100,11 @@ class UsageRollup(Base):
     input_tokens: Mapped[int] = mapped_column(default=0)
     output_tokens: Mapped[int] = mapped_column(default=0)
     cached_tokens: Mapped[int] = mapped_column(default=0)
+    cost_prompt: Mapped[int] = mapped_column(default=0, server_default="0")
+    cost_completion: Mapped[int] = mapped_column(default=0, server_default="0")
+    cost_cached: Mapped[int] = mapped_column(default=0, server_default="0")
     cost_total: Mapped[int] = mapped_column(default=0)
+    cost_saved: Mapped[int] = mapped_column(default=0, server_default="0")
 
 
 class UsageReservation(Base):
