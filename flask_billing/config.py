@@ -71,6 +71,11 @@ DEFAULTS: t.Final[dict[str, object]] = {
     # Requests that count without a change to their views: a list of rules, as
     # {"meter": "api_calls", "blueprints": ["api"], "exclude": ["api.health"], "cost": 1}.
     "BILLING_TRACKING": (),
+    # File for usage that could not be booked while the store was down, relative to the instance
+    # folder. None: only the log has it.
+    "BILLING_SPOOL": "billing-spool.jsonl",
+    # Largest spool; what comes then is only in the log.
+    "BILLING_SPOOL_MAX_BYTES": 16_777_216,
     # Put SQLite files into WAL mode (persistent in the file; needed for speed under writers).
     "BILLING_SQLITE_WAL": True,
     # How long a writer waits for SQLite's write lock before it gives up.

@@ -122,6 +122,11 @@ RULES: t.Final[dict[str, tuple[Check, str]]] = {
     "BILLING_METER_POLL": _SOME_TIME,
     "BILLING_METER_WARN_PERCENT": _PERCENT,
     "BILLING_METER_CRITICAL_PERCENT": _PERCENT,
+    "BILLING_SPOOL": (
+        _or_none(lambda value: isinstance(value, (str, os.PathLike)) and os.fspath(value) != ""),
+        "the path of a file, or None",
+    ),
+    "BILLING_SPOOL_MAX_BYTES": (_from(1), "1 or more"),
     "BILLING_WEBHOOK_MAX_BYTES": (_from(1), "1 or more"),
     "BILLING_WEBHOOK_TOLERANCE": _SOME_TIME,
     "BILLING_WEBHOOK_MAX_ATTEMPTS": (_from(1), "1 or more"),

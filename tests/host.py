@@ -92,6 +92,7 @@ def make_host(
     :param settings: further config of the app.
     """
     app = Flask("host")
+    settings.setdefault("BILLING_SPOOL", None)  # an instance folder would be shared by all tests
     app.config.update(
         SECRET_KEY="a secret of the tests",
         SQLALCHEMY_DATABASE_URI=database_url,

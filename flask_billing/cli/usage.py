@@ -59,6 +59,21 @@ def record(
     click.echo(f"{done} {quantity}. {_line(decision.status)}")
 
 
+@usage.command()
+@with_appcontext
+def replay() -> None:
+    """Book what was spooled while the database was down; each fact once."""
+    from ..metering.replay import replay as replay_spool
+
+    with _plain_errors():
+        found = replay_spool()
+
+    click.echo(
+        f"Booked {found.booked} from the spool; {found.known} were booked before, "
+        f"{found.rejected} were set aside."
+    )
+
+
 def _line(found: metering.Usage) -> str:
     limit = "unlimited" if found.limit is None else f"of {found.limit:,}"
     until = f", resets {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""

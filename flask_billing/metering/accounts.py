@@ -57,6 +57,12 @@ def current_customer_id(current: BillingState) -> int:
     return found
 
 
+def current_owner_key(current: BillingState) -> tuple[str, str] | None:
+    """Type and id of the signed-in owner, without a look at the database."""
+    owner = as_owner(current.hooks.owner()) if current.hooks.owner is not None else None
+    return None if owner is None else (owner.type, owner.id)
+
+
 def current_member(current: BillingState, customer: Customer | None = None) -> str | None:
     """Who acts inside the owner, by the host's member loader; None where there is none.
 

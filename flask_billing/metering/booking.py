@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import logging
 import typing as t
 from datetime import datetime
@@ -10,8 +11,8 @@ from .. import clock, database, outbox
 from ..catalog import Meter
 from ..models import Customer
 from ..state import BillingState, state
-from . import holds, ledger, notices, rollover, store
-from .accounts import current_customer_id, current_member
+from . import holds, ledger, notices, rollover, spool, store
+from .accounts import current_customer_id, current_member, current_owner_key
 from .allotment import allot
 from .answers import admitted, booked, refused, unbooked
 from .decision import Decision
@@ -35,6 +36,8 @@ log = logging.getLogger("flask_billing.metering")
 
 #: Rounds against other processes that keep changing the counter between reading and booking.
 _ROUNDS: t.Final = 20
+#: Takes a fact that could not be booked.
+Keep = c.Callable[[BillingState, spool.Fact], object]
 
 
 def check(
@@ -88,12 +91,20 @@ def consume(
     :raises InvalidUsageError: for usage that cannot be booked as asked.
     :raises MeteringUnavailableError: where the store is down and the meter is closed then.
     """
-    decision = _book(meter, quantity, key, customer, dimensions, None, enforce=True)
+    return _enforced(_book(meter, quantity, key, customer, dimensions, None, enforce=True))
 
-    if not decision.allowed:
-        raise QuotaExceeded(decision)
 
-    return decision
+def consume_call(
+    meter: str,
+    quantity: int,
+    keep: Keep,
+    **dimensions: t.Unpack[Dimensions],
+) -> Decision:
+    """Consume for the signed-in owner; what cannot be booked is given to ``keep``.
+
+    So that a call which is not answered yet is spooled with its answer, or not at all.
+    """
+    return _enforced(_book(meter, quantity, None, None, dimensions, None, enforce=True, keep=keep))
 
 
 def record(
@@ -149,6 +160,7 @@ def _book(
     at: datetime | None,
     *,
     enforce: bool,
+    keep: Keep = spool.keep,
 ) -> Decision:
     current = state()
     found = find_meter(current, meter)
@@ -165,12 +177,42 @@ def _book(
     facts = event_columns(current, dimensions, customer)
     key, keyed = (new_key(), False) if key is None else (key, True)
 
+    customer_id: int | None = None
+
     try:
         customer_id = customer.id if customer is not None else current_customer_id(current)
         entry = Entry(customer_id, meter, key, keyed, quantity, happened, now, facts)
-        return _decide(current, found, entry, enforce=enforce)
+        decision = _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:
-        return degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
+        decision = degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
+        owner = current_owner_key(current) if customer_id is None else None
+        keep(
+            current,
+            spool.Fact(meter, quantity, key, happened.isoformat(), facts, customer_id, owner),
+        )
+        return decision
+
+    if spool.is_waiting(current):
+        from .replay import replay_some
+
+        replay_some(current)
+
+    return decision
+
+
+def book_fact(current: BillingState, meter: Meter, entry: Entry) -> Decision:
+    """Book an entry in full, whatever the quota says.
+
+    :raises StoreDownError: where the database cannot be reached.
+    """
+    return _decide(current, meter, entry, enforce=False)
+
+
+def _enforced(decision: Decision) -> Decision:
+    if not decision.allowed:
+        raise QuotaExceeded(decision)
+
+    return decision
 
 
 def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool) -> Decision:
@@ -285,7 +327,7 @@ def degraded(
 ) -> Decision:
     """What a meter wants to happen while its store is down.
 
-    :param fact: what could not be booked; the log keeps it, for it to be recorded later.
+    :param fact: what could not be booked, for the log.
     """
     log.error("%s of %s cannot be counted: %s. %s", quantity, meter.key, error, fact)
 

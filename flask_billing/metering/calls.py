@@ -11,8 +11,8 @@ from flask import Response, after_this_request, request
 
 from ..errors import MeteringUnavailableError
 from ..state import state
-from . import ledger
-from .booking import consume, log, refund
+from . import ledger, spool
+from .booking import consume_call, log, refund
 from .decision import Decision
 from .refusal import QuotaExceeded, rate_limit_headers
 
@@ -25,10 +25,11 @@ _EXPECTED: t.Final = 200
 class Call:
     """One counted call, until it is answered."""
 
-    __slots__ = ("_decision", "_endpoint", "_taken_back")
+    __slots__ = ("_decision", "_endpoint", "_lost", "_taken_back")
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision: Decision, lost: list[spool.Fact]) -> None:
         self._decision = decision
+        self._lost = lost
         self._endpoint = request.endpoint
         self._taken_back = False
 
@@ -38,6 +39,11 @@ class Call:
             self.take_back(response.status_code)
         elif response.status_code != _EXPECTED:
             self._keep_status(response.status_code)
+
+        while self._lost:
+            fact = self._lost.pop()
+            fact.columns["status"] = response.status_code
+            spool.keep(state(), fact)
 
         if "RateLimit-Limit" not in response.headers:  # the tighter quota may have been told
             for name, value in rate_limit_headers(self._decision.status):
@@ -50,6 +56,8 @@ class Call:
 
     def take_back(self, status: int) -> None:
         """Undo the booking of a call that failed, once."""
+        self._lost.clear()
+
         if self._taken_back or self._decision.key is None:
             return
 
@@ -79,7 +87,15 @@ def count_call(meter: str, cost: int) -> Call:
     :raises QuotaExceeded: an HTTP 429 that renders itself; nothing was booked.
     :raises NotSignedInError: when nobody is signed in.
     """
-    call = Call(consume(meter, cost, endpoint=request.endpoint, status=_EXPECTED))
+    lost: list[spool.Fact] = []
+    decision = consume_call(
+        meter,
+        cost,
+        lambda _, fact: lost.append(fact),
+        endpoint=request.endpoint,
+        status=_EXPECTED,
+    )
+    call = Call(decision, lost)
     after_this_request(call.answered)
     return call
 
