@@ -7,7 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from flask_billing.sandbox import automatic_tax, idempotency, resources
+from flask_billing.sandbox import idempotency, resources, unbuilt
 from flask_billing.sandbox.account import Account, Cause
 from flask_billing.sandbox.body import Body, copy_of, dumps
 from flask_billing.sandbox.contract import read_params
@@ -178,7 +178,7 @@ def _handled(
     call = Call(
         endpoint.method, path, read_params(endpoint.contract, params), ids, _expand_of(params)
     )
-    automatic_tax.refuse(call.params)
+    unbuilt.refuse(endpoint.contract, call.params)
     test_clocks.follow_named(account, call)
     try:
         body = endpoint.handler(account, call)

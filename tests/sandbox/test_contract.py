@@ -205,3 +205,31 @@ def test_canceling_may_credit_and_bill_at_once(
     invoice = client.v1.invoices.list({"customer": customer}).data[0]
     assert (invoice.total, invoice.status) == (-1250, "paid")
     assert client.v1.customers.retrieve(customer).balance == -1250
+
+
+@pytest.mark.parametrize(
+    ("path", "params", "param"),
+    [
+        ("payment_intents", {"confirmation_token": "ctoken_1"}, "confirmation_token"),
+        ("refunds", {"reverse_transfer": "true"}, "reverse_transfer"),
+        ("subscription_items", {"current_trial": {"trial_offer": "to_1"}}, "current_trial"),
+        (
+            "subscriptions",
+            {"invoice_settings": {"account_tax_ids": ["atxi_1"]}},
+            "invoice_settings[account_tax_ids]",
+        ),
+    ],
+)
+def test_what_would_be_passed_over_is_refused(
+    client: stripe.StripeClient, shop: Shop, path: str, params: dict[str, t.Any], param: str
+) -> None:
+    needed: dict[str, dict[str, t.Any]] = {
+        "payment_intents": {"amount": 2900, "currency": "usd"},
+        "subscription_items": {"subscription": "sub_1", "price": shop.month},
+        "subscriptions": {"customer": shop.customer(), "items": [{"price": shop.month}]},
+    }
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.raw_request("post", f"/v1/{path}", **needed.get(path, {}), **params)
+
+    assert (caught.value.http_status, caught.value.param) == (404, param)
+    assert "The sandbox does not know" in str(caught.value)

@@ -186,7 +186,9 @@ def test_a_payment_intent_is_confirmed_on_the_banks_page(
     assert payments is not None
     intent = client.v1.payment_intents.retrieve(str(payments.data[0].payment.payment_intent))
     address = f"/3ds/{intent.id}"
-    assert browser.get(address + "?client_secret=wrong").status_code == 404
+    for wrong in ("wrong", "ü", "💳"):
+        assert browser.get(address, query_string={"client_secret": wrong}).status_code == 404
+
     assert browser.get(f"{address}?client_secret={intent.client_secret}").status_code == 200
     browser.post(address, data={"client_secret": intent.client_secret, "answer": "complete"})
     assert client.v1.subscriptions.retrieve(subscription.id).status == "active"

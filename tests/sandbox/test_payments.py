@@ -206,3 +206,18 @@ def test_each_currency_has_a_smallest_charge(
     with pytest.raises(stripe.InvalidRequestError) as caught:
         client.v1.payment_intents.create({"amount": 100_000_000, "currency": currency})
     assert caught.value.code == "amount_too_large"
+
+
+def test_confirming_may_say_how_to_capture(client: stripe.StripeClient, shop: Shop) -> None:
+    intent = client.v1.payment_intents.create({"amount": 2900, "currency": "usd"})
+    held = client.v1.payment_intents.confirm(
+        intent.id,
+        {
+            "payment_method": "pm_card_visa",
+            "capture_method": "manual",
+            "receipt_email": "ada@example.com",
+            "return_url": "https://app.example/paid",
+        },
+    )
+    assert (held.status, held.amount_received) == ("requires_capture", 0)
+    assert (held.capture_method, held.receipt_email) == ("manual", "ada@example.com")

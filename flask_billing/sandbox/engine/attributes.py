@@ -33,6 +33,8 @@ def check(params: Body) -> None:
                 raise not_built("discounts of single items", f"{kind}[{index}][discounts]")
     if trial_settings(params)["end_behavior"].get("billing_cycle_anchor") == "unchanged":
         raise not_built("trials that leave the billing cycle anchor", "trial_settings")
+    if (params.get("invoice_settings") or {}).get("account_tax_ids"):
+        raise not_built("tax ids of the account", "invoice_settings[account_tax_ids]")
     options = (params.get("payment_settings") or {}).get("payment_method_options") or {}
     for name in options.keys() - {"card", "us_bank_account"}:
         raise not_built(f"`{name}` of subscriptions", "payment_settings[payment_method_options]")

@@ -98,7 +98,9 @@ def answer(room: EngineRoom, request: Request, object_id: str) -> Response:
 
 def _intent(account: Account, object_id: str, secret: str) -> Body:
     intent = account.get("payment_intent", object_id) or account.get("setup_intent", object_id)
-    if intent is None or not hmac.compare_digest(intent["client_secret"], secret):
+    if intent is None or not hmac.compare_digest(
+        intent["client_secret"].encode(), secret.encode(errors="replace")
+    ):
         raise NotFound
     return intent
 

@@ -3,7 +3,8 @@
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import collecting, payments
-from flask_billing.sandbox.resources import payment_methods
+from flask_billing.sandbox.errors import not_built
+from flask_billing.sandbox.resources import fields, payment_methods
 from flask_billing.sandbox.resources.intent_rules import (
     authentication_failed,
     check_owner,
@@ -22,6 +23,11 @@ def confirm(account: Account, call: Call) -> Body:
         check_owner(intent, method)
         intent["payment_method"] = method["id"]
         account.save(intent)
+    if intent["_"].get("invoice") and params.get("capture_method"):
+        raise not_built("holds of what invoices charge", "capture_method")
+    fields.assign(intent, params, ("capture_method", "receipt_email"))
+    if params.get("shipping"):
+        intent["shipping"] = fields.shipping(params["shipping"])
     check_return_url(intent, params)
     confirm_with(
         account,
