@@ -99,6 +99,14 @@ def not_found(error: Exception) -> Response:
 
 
 def forbidden(error: Forbidden) -> Response:
+    if request.blueprint == "billing.admin":
+        return problem(
+            403,
+            _("This page is for admins of this app"),
+            _("Nothing was changed. Sign in as one of them to see it."),
+            code="forbidden",
+        )
+
     return problem(
         403,
         _("Only an admin can change billing"),

@@ -14,7 +14,13 @@ from werkzeug.exceptions import Forbidden, NotFound, UnprocessableEntity
 from .. import errors
 
 #: Blueprint below ``billing`` -> prefix of its addresses.
-BLUEPRINTS: t.Final = {"checkout": "/checkout", "usage": None, "api": "/api", "webhooks": None}
+BLUEPRINTS: t.Final = {
+    "checkout": "/checkout",
+    "usage": None,
+    "admin": "/admin",
+    "api": "/api",
+    "webhooks": None,
+}
 
 #: Method, address below the blueprint's, view.
 ROUTES: t.Final = (
@@ -32,6 +38,12 @@ ROUTES: t.Final = (
     ("GET", "/meters/<key>", "usage.meter"),
     ("GET", "/usage", "api.usage"),
     ("GET", "/subscription", "api.subscription"),
+    ("GET", "/customers/<int:customer_id>/usage", "admin.usage"),
+    ("GET", "/customers/<int:customer_id>/usage.csv", "admin.usage_csv"),
+    ("POST", "/customers/<int:customer_id>/override", "admin.override"),
+    ("POST", "/customers/<int:customer_id>/override/<int:override_id>/end", "admin.end_override"),
+    ("POST", "/customers/<int:customer_id>/credits", "admin.grant"),
+    ("POST", "/customers/<int:customer_id>/reset", "admin.reset"),
     ("POST", "/webhooks/stripe", "webhooks.stripe"),
 )
 

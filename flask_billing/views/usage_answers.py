@@ -55,10 +55,20 @@ class Answer:
         return fragments.show("billing/_usage_report.html", status=self.status, **self.context)
 
 
-def report(customer: Customer, url: str, csv_url: str) -> Answer:
-    """The report that the request asks for."""
+def report(
+    customer: Customer, url: str, csv_url: str, *, group: usage_rows.Group | None = None
+) -> Answer:
+    """The report that the request asks for.
+
+    :param group: what it is grouped by unless the request says.
+    """
+    asked = request.args.to_dict()
+
+    if group is not None:
+        asked.setdefault("group", group)
+
     try:
-        return Answer(url, csv_url, usage_report.report(customer, request.args))
+        return Answer(url, csv_url, usage_report.report(customer, asked))
     except UnclearPeriodError as error:
         return Answer(url, csv_url, None, str(error), 422)
     except sa.exc.SQLAlchemyError:
