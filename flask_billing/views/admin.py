@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 
 from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
@@ -13,7 +14,7 @@ from ..metering import overrides
 from ..models import Customer, LimitOverride
 from ..state import state
 from ..translation import gettext as _
-from . import admin_actions, admin_log, fragments, meter_views, toasts, usage_answers
+from . import admin_actions, admin_log, fragments, meter_views, problems, toasts, usage_answers
 
 
 def usage(customer_id: int) -> ResponseReturnValue:
@@ -68,6 +69,10 @@ def _do(
         action(customer, request.form)
     except (admin_actions.UnclearFormError, InvalidUsageError, IdempotencyMismatchError) as error:
         state().db.session.rollback()
+
+        if negotiation.wants_fragment():
+            return problems.problem(422, _("Nothing was changed"), str(error), code="invalid")
+
         return _page(customer, _report(customer), failed=form, problem=str(error))
 
     state().db.session.commit()
@@ -91,10 +96,12 @@ def _page(
         status=422 if failed else answer.status,
         customer=customer,
         name=customer.name or customer.email or f"{customer.owner_type} {customer.owner_id}",
-        meters=meter_views.views_of(customer),
+        meters=[
+            dataclasses.replace(meter, suggestion=None) for meter in meter_views.views_of(customer)
+        ],
         log=admin_log.entries(customer),
         windows=admin_actions.windows(),
-        limited=admin_actions.windows_of_limits(customer),
+        quotas=admin_actions.quotas(customer),
         form_key=admin_actions.new_key(),
         failed=failed,
         problem=problem,

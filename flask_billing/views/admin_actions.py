@@ -60,9 +60,15 @@ def grant(customer: Customer, form: Form) -> None:
 
 
 def reset(customer: Customer, form: Form) -> None:
-    """Let one window of a meter begin afresh."""
+    """Let one quota, a meter in one of its windows, begin afresh."""
+    quota = form.get("quota", "")
+
+    if quota not in quotas(customer):
+        raise UnclearFormError(_("There is no such quota. Nothing was changed."))
+
+    meter, _colon, window = quota.partition(":")
     metering.reset_quota(
-        customer, _meter(form).key, _window(form), actor=actor(), reason=_reason(form)
+        customer, meter, t.cast(Window, window), actor=actor(), reason=_reason(form)
     )
 
 
@@ -99,10 +105,14 @@ def windows() -> dict[str, str]:
     }
 
 
-def windows_of_limits(customer: Customer) -> dict[str, str]:
-    """The windows the customer's limits have, in words."""
-    used = {usage.window for usage in metering.usages(customer)}
-    return {key: text for key, text in windows().items() if key in used} or windows()
+def quotas(customer: Customer) -> dict[str, str]:
+    """Meter and window of each of the customer's limits -> the two in words."""
+    names = windows()
+    return {
+        f"{usage.meter}:{usage.window}": f"{usage.name}, {names[usage.window].lower()}"
+        for usage in metering.usages(customer)
+        if usage.window is not None
+    }
 
 
 def _meter(form: Form) -> Meter:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import collections.abc as c
+import datetime as dt
+import typing as t
 
 import pytest
 
+from flask_billing import clock
 from flask_billing.models import CreditGrant, LimitOverride, UsageEpoch
 
 from ..host import Host
@@ -44,6 +47,11 @@ def admin(host: Host, address: str) -> Person:
     return person
 
 
+def clock_of(host: Host) -> dt.datetime:
+    with host.app.app_context():
+        return clock.now()
+
+
 def action(address: str, name: str) -> str:
     return address.removesuffix("usage") + name
 
@@ -72,14 +80,19 @@ def test_nobody_else_can_change_anything(host: Host, address: str) -> None:
     owner.open("/billing/plans")
 
     for name in ("override", "credits", "reset"):
-        form = {"meter": "tokens", "amount": "5", "window": "lifetime", "reason": "mine"}
+        form: dict[str, t.Any] = {
+            "meter": "tokens",
+            "amount": "5",
+            "window": "lifetime",
+            "reason": "mine",
+        }
         assert owner.press(action(address, name), **form).status_code == 403
 
     assert not [*host.rows(LimitOverride), *host.rows(CreditGrant), *host.rows(UsageEpoch)]
 
 
 def test_forms_need_the_token(host: Host, address: str, admin: Person) -> None:
-    form = {"meter": "tokens", "window": "lifetime", "reason": "why"}
+    form: dict[str, t.Any] = {"quota": "tokens:lifetime", "reason": "why"}
 
     assert admin.press(action(address, "reset"), token="forged", **form).status_code == 400
     assert not host.rows(UsageEpoch)
@@ -88,7 +101,12 @@ def test_forms_need_the_token(host: Host, address: str, admin: Person) -> None:
 def test_an_override_holds_at_once_and_can_be_ended(
     host: Host, address: str, admin: Person
 ) -> None:
-    form = {"meter": "tokens", "amount": "400000", "limit_kind": "number", "reason": "A <b>gift"}
+    form: dict[str, t.Any] = {
+        "meter": "tokens",
+        "amount": "400000",
+        "limit_kind": "number",
+        "reason": "A <b>gift",
+    }
     answer = admin.press(action(address, "override"), **form)
 
     assert answer.status_code == 303
@@ -110,7 +128,12 @@ def test_an_override_holds_at_once_and_can_be_ended(
     [("unlimited", "99.5K used"), ("blocked", "Not included in Free."), ("plan", "99.5K of 100K")],
 )
 def test_other_limits(address: str, admin: Person, kind: str, shown: str) -> None:
-    form = {"meter": "tokens", "limit_kind": kind, "reason": "why", "until": "2099-01-31"}
+    form: dict[str, t.Any] = {
+        "meter": "tokens",
+        "limit_kind": kind,
+        "reason": "why",
+        "until": "2099-01-31",
+    }
 
     assert admin.press(action(address, "override"), **form).status_code == 303
     page = words(admin.open(address))
@@ -119,7 +142,12 @@ def test_other_limits(address: str, admin: Person, kind: str, shown: str) -> Non
 
 
 def test_credits_are_granted_once_for_one_form(host: Host, address: str, admin: Person) -> None:
-    form = {"meter": "tokens", "amount": "5000", "reason": "the outage", "key": "a1b2"}
+    form: dict[str, t.Any] = {
+        "meter": "tokens",
+        "amount": "5000",
+        "reason": "the outage",
+        "key": "a1b2",
+    }
 
     for _click in range(2):
         assert admin.press(action(address, "credits"), **form).status_code == 303
@@ -132,11 +160,17 @@ def test_credits_are_granted_once_for_one_form(host: Host, address: str, admin: 
 
 
 def test_a_reset_begins_afresh(host: Host, address: str, admin: Person) -> None:
-    form = {"meter": "tokens", "window": "lifetime", "reason": "a new start"}
+    form: dict[str, t.Any] = {
+        "meter": "tokens",
+        "quota": "tokens:lifetime",
+        "reason": "a new start",
+    }
+    later = clock_of(host) + dt.timedelta(minutes=1)  # usage of the same second may follow a reset
+    clock.set_source(host.app, lambda: later)
 
     assert admin.press(action(address, "reset"), **form).status_code == 303
     page = words(admin.open(address))
-    assert "0 of 100K" in page
+    assert "0 of 100K" in page, page
     assert "Tokens: reset, one-time allowance" in page
     (kept,) = host.rows(UsageEpoch)
     assert (kept.actor, kept.reason) == ("user9@example.com", "a new start")
@@ -148,8 +182,10 @@ def test_a_reset_begins_afresh(host: Host, address: str, admin: Person) -> None:
         ("reset", {"reason": "  "}, "Say why"),
         ("credits", {"reason": ""}, "Say why"),
         ("override", {"reason": ""}, "Say why"),
-        ("reset", {"window": "decade"}, "no such period"),
-        ("reset", {"meter": "gold"}, "no such meter"),
+        ("reset", {"quota": "tokens:decade"}, "no such quota"),
+        ("override", {"window": "decade"}, "no such period"),
+        ("reset", {"quota": "gold:lifetime"}, "no such quota"),
+        ("credits", {"meter": "gold"}, "no such meter"),
         ("credits", {"amount": "0"}, "whole number"),
         ("credits", {"amount": "1.5"}, "whole number"),
         ("credits", {"amount": "NaN"}, "whole number"),
@@ -164,11 +200,15 @@ def test_a_reset_begins_afresh(host: Host, address: str, admin: Person) -> None:
 def test_what_cannot_be_changes_nothing(
     host: Host, address: str, admin: Person, name: str, change: dict[str, str], said: str
 ) -> None:
-    form = {"meter": "tokens", "window": "lifetime", "amount": "5", "reason": "why"}
+    quota = {"quota": "tokens:lifetime", "meter": "tokens", "window": "lifetime"}
+    form: dict[str, t.Any] = {**quota, "amount": "5", "reason": "why"}
     answer = admin.press(action(address, name), **{**form, **change})
 
     assert answer.status_code == 422
     assert said in words(answer)
+    part = admin.press(action(address, name), htmx=True, **{**form, **change})
+    assert (part.status_code, part.headers["HX-Reswap"]) == (422, "none")
+    assert said in words(part)
     assert not [*host.rows(LimitOverride), *host.rows(CreditGrant), *host.rows(UsageEpoch)]
 
 
