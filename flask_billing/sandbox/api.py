@@ -73,8 +73,10 @@ class Api:
             api_key = read_key(headers.get("authorization"))
             _check_headers(api_key, headers)
             self._rate.count(self._room.settings.requests_per_second)
+            # Before the body is read: what is not there may speak JSON, as the v2 API does.
+            found = match(method, path)
             params = _params(method, query, form, headers.get("content-type", ""))
-            answer = self._routed(api_key, method, path, params, key, request_id)
+            answer = self._keyed(api_key, found, method, path, params, key, request_id)
         except ApiError as error:
             answer = Answer(error.status, dumps(error.body(request_id)))
         except Exception:
@@ -89,22 +91,16 @@ class Api:
         shown = readable(params)
         return answer, Request(method, path, shown, key, answer.status, request_id)
 
-    def _routed(
+    def _keyed(
         self,
         api_key: ApiKey,
+        found: tuple[Endpoint, tuple[str, ...]],
         method: str,
         path: str,
         params: Body,
         key: str | None,
         request_id: str,
     ) -> Answer:
-        found = match(method, path)
-        if found is None:
-            raise ApiError(
-                404,
-                f"Unrecognized request URL ({method}: {path}). The sandbox knows the endpoints of "
-                "Stripe that Flask-Billing uses; this is none of them.",
-            )
         endpoint, ids = found
         api_key.check_permissions(method, endpoint.parts, self._room.settings.restricted_keys)
         secret = params.get("client_secret")

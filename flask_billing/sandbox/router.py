@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.errors import ApiError
 
 if TYPE_CHECKING:
     from flask_billing.sandbox.account import Account
@@ -66,8 +67,8 @@ def registered() -> list[Endpoint]:
     return [found for rivals in _ENDPOINTS.values() for found in rivals]
 
 
-def match(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
-    """The endpoint of a request and the ids in its path."""
+def match(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]]:
+    """The endpoint of a request and the ids in its path, or a 404 that says there is none."""
     parts = path.strip("/").split("/")
     for candidate in _ENDPOINTS.get((method, len(parts)), ()):
         ids = []
@@ -78,4 +79,8 @@ def match(method: str, path: str) -> tuple[Endpoint, tuple[str, ...]] | None:
                 break
         else:
             return candidate, tuple(ids)
-    return None
+    raise ApiError(
+        404,
+        f"Unrecognized request URL ({method}: {path}). The sandbox knows the endpoints of Stripe "
+        "that Flask-Billing uses; this is none of them.",
+    )

@@ -70,6 +70,21 @@ def test_unknown_methods_and_paths(http: Client, method: str, path: str) -> None
     assert error_of(answer)["message"].startswith(f"Unrecognized request URL ({method}: {path}).")
 
 
+def test_what_is_not_there_says_so_in_json_too(client: stripe.StripeClient) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as caught:
+        client.v2.core.event_destinations.create(
+            {
+                "name": "Meters",
+                "type": "webhook_endpoint",
+                "event_payload": "thin",
+                "enabled_events": ["v1.billing.meter.no_meter_found"],
+            }
+        )
+
+    assert caught.value.http_status == 404
+    assert "(POST: /v2/core/event_destinations)" in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "object_id",
     ["cus_%00", "cus_ä", "%F0%9F%92%B3", "%ff", "' OR 1=1 --", "$.id", "cus_" + "x" * 5_000, "."],
