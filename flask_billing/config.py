@@ -82,6 +82,10 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_SQLITE_BUSY_TIMEOUT": timedelta(seconds=10),
     # How long limits may be served from memory. A refusal always reads them again.
     "BILLING_LIMIT_CACHE": timedelta(seconds=2),
+    # Meter -> what of a call record_llm() counts on it. The first keeps tokens, cost and run.
+    "BILLING_LLM_METERS": {"tokens": "total_tokens"},
+    # "provider/model" -> minor units of the currency a million tokens: input, output, cached.
+    "BILLING_LLM_PRICES": {},
     # How long a reservation holds units that nobody settles.
     "BILLING_RESERVATION_TTL": timedelta(minutes=15),
     # Status of a refusal for lack of quota: 429 or 402.

@@ -7,6 +7,7 @@ import os
 import re
 import typing as t
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from urllib.parse import urlsplit
 
 from .errors import ConfigError
@@ -86,6 +87,41 @@ def _is_some_time(value: timedelta) -> bool:
     return value > timedelta(0)
 
 
+def _are_meters(value: object) -> bool:
+    return (
+        isinstance(value, c.Mapping)
+        and value != {}
+        and all(isinstance(meter, str) and counted in _COUNTED for meter, counted in value.items())
+    )
+
+
+def _are_prices(value: object) -> bool:
+    return isinstance(value, c.Mapping) and all(
+        isinstance(name, str)
+        and "/" in name
+        and isinstance(parts, c.Mapping)
+        and {"input", "output"} <= set(parts) <= {"input", "output", "cached"}
+        and all(_is_price(price) for price in parts.values())
+        for name, parts in value.items()
+    )
+
+
+def _is_price(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str, Decimal)):
+        return False
+
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation:
+        return False
+
+    return found.is_finite() and found >= 0
+
+
+#: What of a call of a language model a meter can count.
+_COUNTED: t.Final = (
+    "total_tokens", "input_tokens", "output_tokens", "cached_tokens", "calls", "cost",
+)  # fmt: skip
 SECRET: t.Final = frozenset(["BILLING_STRIPE_PUBLISHABLE_KEY", "BILLING_STRIPE_WEBHOOK_SECRETS"])
 
 _ENDPOINT: t.Final = (_or_none(_is_text), "the endpoint of one of your views, as 'auth.login'")
@@ -127,6 +163,15 @@ RULES: t.Final[dict[str, tuple[Check, str]]] = {
         "the path of a file, or None",
     ),
     "BILLING_SPOOL_MAX_BYTES": (_from(1), "1 or more"),
+    "BILLING_LLM_METERS": (
+        _are_meters,
+        f"a mapping of your meters to what each counts: {', '.join(_COUNTED)}",
+    ),
+    "BILLING_LLM_PRICES": (
+        _are_prices,
+        "a mapping such as {'acme/large-2': {'input': 300, 'output': 1500, 'cached': 30}}, in "
+        "minor units a million tokens",
+    ),
     "BILLING_WEBHOOK_MAX_BYTES": (_from(1), "1 or more"),
     "BILLING_WEBHOOK_TOLERANCE": _SOME_TIME,
     "BILLING_WEBHOOK_MAX_ATTEMPTS": (_from(1), "1 or more"),

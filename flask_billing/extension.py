@@ -27,10 +27,12 @@ if t.TYPE_CHECKING:
         MeteredStream,
         OwnerSummary,
         Reservation,
+        RunSummary,
         Usage,
         UsageSum,
     )
     from .metering.history import By
+    from .metering.llm import LlmCall
     from .metering.reservations import OnError
     from .owners import Owner
 
@@ -327,6 +329,23 @@ class Billing:
         from . import metering
 
         return metering.summary(owner, start, end)
+
+    def record_llm(self, provider: str, model: str, **call: t.Unpack[LlmCall]) -> list[Decision]:
+        """Book a whole call of a language model, with its cost, on ``BILLING_LLM_METERS``.
+
+        :param call: ``tokens`` (a total, or a mapping in either vocabulary), ``latency_ms``,
+            ``cost``, ``run``, ``phase``, ``key``, ``customer``, ``member`` and more.
+        :raises InvalidUsageError: for usage that cannot be booked as asked.
+        """
+        from . import metering
+
+        return metering.record_llm(provider, model, **call)
+
+    def run_summary(self, run: str, *, customer: Customer | None = None) -> RunSummary:
+        """Tokens, time and cost of a run (a job, session or document), by phase."""
+        from . import metering
+
+        return metering.run_summary(run, customer=customer)
 
     def cycle_totals(self, customer: Customer, at: datetime | None = None) -> list[CycleTotal]:
         """What every meter comes to in an invoice cycle; by default the open one."""

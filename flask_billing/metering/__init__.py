@@ -5,11 +5,13 @@ from .decision import Decision, Usage
 from .dimensions import Dimensions
 from .grants import credits_of, grant_credits
 from .history import UsageSum, history
+from .llm import record_llm
 from .queries import plan_in_force, usage, usages
 from .refusal import QuotaExceeded
 from .reservations import Reservation, expire_reservations, reserve
 from .resets import reset_quota
 from .rollover import mint_rollovers
+from .runs import RunSummary, run_summary
 from .streaming import MeteredStream, metered_stream
 from .summary import CycleTotal, OwnerSummary, cycle_totals, summary
 
@@ -21,6 +23,7 @@ __all__ = [
     "OwnerSummary",
     "QuotaExceeded",
     "Reservation",
+    "RunSummary",
     "Usage",
     "UsageSum",
     "check",
@@ -34,9 +37,11 @@ __all__ = [
     "mint_rollovers",
     "plan_in_force",
     "record",
+    "record_llm",
     "refund",
     "reserve",
     "reset_quota",
+    "run_summary",
     "summary",
     "usage",
     "usages",

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from .. import translation
 from ..customers import find_current_customer
+from ..metering import run_summary
 from ..state import state
 from . import (
     account_rows,
@@ -19,6 +20,7 @@ from . import (
     gates,
     meter_views,
     root,
+    run_views,
     toasts,
 )
 from .visitor import find_visitor
@@ -99,6 +101,20 @@ def billing_paywall(feature: str) -> Markup:
         suggested_plan=gates.plan_with(feature),
         visitor=visitor,
     )
+
+
+def billing_run_summary(run: str) -> Markup:
+    """Tokens and cost of a run by phase, for a page that shows it when it is over.
+
+    Empty for a run that used nothing, and for a run of somebody else.
+    """
+    customer = find_current_customer()
+    found = None if customer is None else run_summary(run, customer=customer)
+
+    if found is None or not found.phases:
+        return Markup()
+
+    return _component("_run_summary.html", **run_views.shown(found))
 
 
 def billing_footer_links() -> Markup:

@@ -72,5 +72,6 @@ MACROS: t.Final = {
     "billing_banner": "macros.billing_banner",
     "billing_plan_badge": "macros.billing_plan_badge",
     "billing_paywall": "macros.billing_paywall",
+    "billing_run_summary": "macros.billing_run_summary",
     "billing_footer_links": "macros.billing_footer_links",
 }
