@@ -71,6 +71,8 @@ DEFAULTS: t.Final[dict[str, object]] = {
     # Requests that count without a change to their views: a list of rules, as
     # {"meter": "api_calls", "blueprints": ["api"], "exclude": ["api.health"], "cost": 1}.
     "BILLING_TRACKING": (),
+    # Write a mail into the outbox when usage passes a limit's thresholds.
+    "BILLING_USAGE_MAILS": True,
     # File for usage that could not be booked while the store was down, relative to the instance
     # folder. None: only the log has it.
     "BILLING_SPOOL": "billing-spool.jsonl",

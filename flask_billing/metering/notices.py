@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import typing as t
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
 from .. import clock, database, outbox
 from ..models import UsageNotice
-from ..state import BillingState
+from ..state import BillingState, state
 from . import store
 from .sheets import Slot, Slots
 
 #: Refusals one process remembers to have announced.
 _MOST_REMEMBERED: t.Final = 10_000
+_FAR: t.Final = datetime.max.replace(tzinfo=UTC)
 
 
 def note_crossings(
@@ -25,7 +27,8 @@ def note_crossings(
 ) -> list[outbox.Written]:
     """Write a notice and a signal for each threshold between two readings of the counters.
 
-    Each is written once per period, percent and limit, so a changed limit re-arms them.
+    Each is written once per period, percent and limit, so a changed limit re-arms them. A mail
+    is written for the highest alone: who leaps from 70 to 97 percent hears of 95.
 
     :param before: bucket -> units used.
     :returns: the signals, to be sent after the commit.
@@ -59,14 +62,22 @@ def note_crossings(
     ).all()
     fresh = {(row.bucket, row.percent) for row in inserted}
     by_key = {slot.bucket.key: slot for slot in slots.every}
-    return outbox.write(
-        connection,
-        [
-            _threshold_signal(row, by_key[str(row["bucket"])])
-            for row in rows
-            if (row["bucket"], row["percent"]) in fresh
-        ],
-    )
+    news = [
+        _News(
+            customer_id,
+            t.cast("int", row["percent"]),
+            t.cast("int", row["used"]),
+            by_key[str(row["bucket"])],
+        )
+        for row in rows
+        if (row["bucket"], row["percent"]) in fresh
+    ]
+    written = [outbox.signal_row("usage.threshold_reached", **one.row) for one in news]
+
+    if news and state().app.config["BILLING_USAGE_MAILS"]:
+        written.append(outbox.mail_row("usage_threshold", **max(news, key=_weight).row))
+
+    return outbox.write(connection, written)
 
 
 def announce_refusal(
@@ -108,14 +119,33 @@ def _crossed(slot: Slot, before: int, after: int) -> list[int]:
     ]
 
 
-def _threshold_signal(row: dict[str, object], slot: Slot) -> dict[str, object]:
-    customer_id = t.cast("int", row["customer_id"])
-    return outbox.signal_row(
-        "usage.threshold_reached",
-        customer_id=customer_id,
-        key=f"{refusal_key(customer_id, slot)}:{row['percent']}",
-        body={**_body(slot), "percent": row["percent"], "used": row["used"]},
-    )
+class _Row(t.TypedDict):
+    customer_id: int
+    key: str
+    body: dict[str, object]
+
+
+class _News(t.NamedTuple):
+    """A threshold that was crossed for the first time in its period."""
+
+    customer_id: int
+    percent: int
+    used: int
+    slot: Slot
+
+    @property
+    def row(self) -> _Row:
+        """What the outbox says of it."""
+        return {
+            "customer_id": self.customer_id,
+            "key": f"{refusal_key(self.customer_id, self.slot)}:{self.percent}",
+            "body": {**_body(self.slot), "percent": self.percent, "used": self.used},
+        }
+
+
+def _weight(news: _News) -> tuple[int, datetime]:
+    """The highest percent counts, and of several limits the one that resets last."""
+    return news.percent, news.slot.bucket.end or _FAR
 
 
 def _body(slot: Slot) -> dict[str, object]:
