@@ -12,7 +12,8 @@ from pathlib import Path
 
 from flask import Flask, Response
 
-from . import auth, dashboard, demo_panel, generator, live_sandbox, seed
+from . import auth, dashboard, demo_panel, generator, live_sandbox, seed, team
+from . import live as live_writing
 from .extensions import billing, csrf, db
 
 CONTENT_SECURITY_POLICY = (
@@ -56,7 +57,7 @@ def create_app(
     csrf.init_app(app)
     billing.init_app(app)
 
-    for blueprint in (auth.bp, dashboard.bp, generator.bp, demo_panel.bp):
+    for blueprint in (auth.bp, dashboard.bp, generator.bp, live_writing.bp, team.bp, demo_panel.bp):
         app.register_blueprint(blueprint)
 
     app.after_request(_add_security_headers)

@@ -34,6 +34,8 @@ class Role:
     canceled_days_ago: int | None = None
     #: Percent of the current token limit used by today; None is whatever the pace comes to.
     used_percent: int | None = None
+    #: Who writes there, the busiest first; empty for who writes alone.
+    members: tuple[str, ...] = ()
 
 
 CAST = (
@@ -64,6 +66,7 @@ CAST = (
         ("tide tables", "harbour news", "lighthouse keepers", "marsh birds", "ferry queues"),
         Purchase("pro", "month", days_ago=21, months_ago=2),
         used_percent=86,
+        members=("Ines", "Halvor", "Mika"),
     ),
     Role(
         "Copper Kettle",
@@ -95,5 +98,6 @@ CAST = (
         260_000,
         ("city light", "night shifts", "annual reports", "train timetables"),
         Purchase("enterprise", "year", days_ago=73),
+        members=("Ravi", "Edith", "Noor", "Tomás"),
     ),
 )

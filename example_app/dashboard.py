@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from flask import Blueprint, render_template
 from flask.typing import ResponseReturnValue
 
+from . import team
 from .auth import current_workspace, login_required
 from .extensions import db
-from .models import Draft
+from .models import Draft, Workspace
 from .writer import LENGTHS
 
 bp = Blueprint("dashboard", __name__)
@@ -32,6 +33,7 @@ def page(draft: Draft | None = None, opening: tuple[str, ...] = ()) -> ResponseR
         "dashboard.html",
         lengths=LENGTHS,
         drafts=latest_drafts(),
+        shares=team.shares(_workspace()),
         draft=draft,
         opening=opening,
         new_key=uuid.uuid4().hex,
@@ -40,8 +42,7 @@ def page(draft: Draft | None = None, opening: tuple[str, ...] = ()) -> ResponseR
 
 def latest_drafts() -> list[Draft]:
     """The workspace's latest drafts, newest first."""
-    workspace = current_workspace()
-    assert workspace is not None
+    workspace = _workspace()
     return list(
         db.session.scalars(
             sa.select(Draft)
@@ -50,3 +51,9 @@ def latest_drafts() -> list[Draft]:
             .limit(SHOWN)
         )
     )
+
+
+def _workspace() -> Workspace:
+    workspace = current_workspace()
+    assert workspace is not None, "login_required stands before every view here"
+    return workspace

@@ -26,13 +26,8 @@ OPENING = 2
 @billing.metered("api_calls")
 def generate() -> ResponseReturnValue:
     """Write a text and book its tokens; beyond the quota the visitor meets a way out."""
-    topic = " ".join(request.form.get("topic", "").split())[:120]
-    size = writer.length(request.form.get("length", ""))
-
-    if not topic or size is None:
-        abort(422, "Give a topic and a length. Nothing was counted.")
-
-    key = _key(topic, size)
+    topic, size = asked()
+    key = key_for(topic, size)
     text = writer.write(topic, size, key)
     decision = billing.consume(
         "tokens",
@@ -47,7 +42,7 @@ def generate() -> ResponseReturnValue:
     draft = _own_draft(Draft.key == key) if decision.replayed else None
 
     if draft is None:
-        draft = _save(Draft(topic=topic, length=size.key, key=key), text)
+        draft = keep(topic, size, key, text)
 
     opening = text.paragraphs[:OPENING]
 
@@ -81,17 +76,35 @@ def download(draft_id: int) -> Response:
     )
 
 
-def _key(topic: str, size: writer.Length) -> str:
+def asked() -> tuple[str, writer.Length]:
+    """What the form asks for."""
+    topic = " ".join(request.form.get("topic", "").split())[:120]
+    size = writer.length(request.form.get("length", ""))
+
+    if not topic or size is None:
+        abort(422, "Give a topic and a length. Nothing was counted.")
+
+    return topic, size
+
+
+def key_for(topic: str, size: writer.Length) -> str:
     """The form's own key, so that a form sent twice is booked once."""
     sent = request.form.get("key", "")
     made = sent if sent.isalnum() and len(sent) <= 32 else uuid.uuid4().hex
     return f"{made}:{size.key}:{topic}"
 
 
-def _save(draft: Draft, text: writer.Text) -> Draft:
+def keep(
+    topic: str, size: writer.Length, key: str, text: writer.Text, *, tokens: int | None = None
+) -> Draft:
+    """Put a text among the workspace's drafts.
+
+    :param tokens: what was booked for it, where that is not the text's own count.
+    """
+    draft = Draft(topic=topic, length=size.key, key=key)
     draft.workspace_id = _workspace_id()
     draft.words = text.words
-    draft.tokens = text.tokens
+    draft.tokens = text.tokens if tokens is None else tokens
     draft.created_at = clock.now()
     db.session.add(draft)
     db.session.commit()

@@ -126,8 +126,11 @@ class _Life:
     def _record(self, tokens: int, at: datetime) -> None:
         """Book a day as one sum; a real app books each call, as the generator does."""
         customer = self.customer
+        member = self._member()
         calls = max(1, tokens // TOKENS_PER_CALL)
-        billing.record("api_calls", calls, at=at, customer=customer, endpoint="/generate")
+        billing.record(
+            "api_calls", calls, at=at, customer=customer, endpoint="/generate", member=member
+        )
         billing.record(
             "tokens",
             tokens,
@@ -136,9 +139,16 @@ class _Life:
             provider="linnet",
             model=self._chance.choice(MODELS),
             endpoint="/generate",
+            member=member,
             input_tokens=4 * calls,
             output_tokens=tokens - 4 * calls,
         )
+
+    def _member(self) -> str | None:
+        """Who of the team wrote: the first of it more often than the others."""
+        members = self.role.members
+        shares = range(len(members), 0, -1)
+        return self._chance.choices(members, list(shares))[0] if members else None
 
     def _catch_up(self, moment: datetime) -> None:
         """Come to the share of the limit that the workspace's story tells."""

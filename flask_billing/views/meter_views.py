@@ -34,6 +34,7 @@ class MeterView:
     :param period: "This month".
     :param reset: "Resets in 3 days (Dec 1, 00:00 UTC)"; None for what never does.
     :param suggestion: the plan to move to once it gets tight.
+    :param held: "1.2K more are held for work in progress"; None where nothing is.
     :param plan_name: the plan it is not included in, where that is its shape.
     """
 
@@ -53,6 +54,7 @@ class MeterView:
     resets_at: datetime | None
     suggestion: Plan | None = None
     plan_name: str | None = None
+    held: str | None = None
 
 
 def views_of(customer: Customer) -> list[MeterView]:
@@ -94,6 +96,7 @@ def view_of(usage: Usage, plan: Plan | None, *, timezone: str | None = None) -> 
         resets_at=usage.resets_at if shape == "limited" else None,
         suggestion=state().catalog.next_plan(plan, meter.key) if tight else None,
         plan_name=plan.name if plan is not None else None,
+        held=_held(usage, meter),
     )
 
 
@@ -132,6 +135,14 @@ def _word(usage: Usage, meter: Meter, shape: Shape) -> str | None:
         return _("Limit reached")
 
     return {"warn": _("Near limit"), "crit": _("Almost at your limit")}.get(usage.colour)
+
+
+def _held(usage: Usage, meter: Meter) -> str | None:
+    if usage.reserved <= 0:
+        return None
+
+    held = formatting.compact(formatting.in_units(usage.reserved, meter))
+    return _("%(amount)s more held for work in progress", amount=held)
 
 
 def _period(usage: Usage, shape: Shape) -> str:
