@@ -7,6 +7,8 @@ import concurrent.futures
 import contextlib
 import datetime as dt
 import json
+import subprocess
+import sys
 import typing as t
 from pathlib import Path
 
@@ -37,6 +39,29 @@ CATALOG: dict[str, t.Any] = {
         }
     },
 }
+#: What one of several processes does: keeps facts of its own, and books what it finds.
+WORK = """
+import sys
+from flask_billing.metering import spool
+from flask_billing.metering.replay import replay
+from tests.host import make_host
+from tests.metering.test_spool import CATALOG
+
+url, path, number = sys.argv[1:]
+host = make_host(url, catalog=CATALOG, create=False, BILLING_SPOOL=path)
+booked = 0
+
+with host.app.app_context():
+    for turn in range(40):
+        key, at = f"{number}-{turn}", "2026-03-01T09:00:00+00:00"
+        assert spool.keep(host.state, spool.Fact("calls", 1, key, at, {}, 1))
+
+        if turn % 8 == 7:
+            booked += replay().booked
+
+print(booked)
+host.close()
+"""
 MORNING = dt.datetime(2026, 3, 1, 9, tzinfo=dt.UTC)
 
 
@@ -288,3 +313,23 @@ def test_many_at_once_lose_and_double_nothing(shop: Host, spool: Path) -> None:
         booked += replay().booked
 
     assert (booked, used(shop)) == (24, 24)
+
+
+def test_processes_keep_and_book_at_the_same_time(
+    shop: Host, spool: Path, database_url: str
+) -> None:
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WORK, database_url, spool, str(number)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(4)
+    ]
+    booked = sum(int(worker.communicate(timeout=120)[0]) for worker in workers)
+
+    with shop.app.app_context():
+        booked += replay().booked
+
+    assert (booked, used(shop)) == (160, 160)
+    assert not spool.with_name("spool.jsonl.rejected").exists()
