@@ -330,6 +330,27 @@ class Billing:
 
         return metering.summary(owner, start, end)
 
+    def correct(
+        self,
+        event: str | int,
+        quantity: int | None = None,
+        *,
+        reason: str,
+        actor: str,
+        meter: str | None = None,
+        customer: Customer | None = None,
+    ) -> int:
+        """Take an event back, or put another quantity in its place, by an event beside it.
+
+        :param event: its key, or its id.
+        :returns: units the books changed by; 0 where they said so already.
+        """
+        from . import metering
+
+        return metering.correct(
+            event, quantity, reason=reason, actor=actor, meter=meter, customer=customer
+        )
+
     def record_llm(self, provider: str, model: str, **call: t.Unpack[LlmCall]) -> list[Decision]:
         """Book a whole call of a language model, with its cost, on ``BILLING_LLM_METERS``.
 

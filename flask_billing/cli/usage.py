@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import typing as t
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import sqlalchemy as sa
@@ -35,17 +36,39 @@ def show(owner_type: str, owner_id: str) -> None:
 
 
 @usage.command()
-@click.argument("owner_type")
-@click.argument("owner_id")
-@click.argument("meter")
-@click.argument("quantity", type=int)
+@click.argument("owner_type", required=False)
+@click.argument("owner_id", required=False)
+@click.argument("meter", required=False)
+@click.argument("quantity", type=int, required=False)
 @click.option("--key", help="Books once, however often the command is repeated with it.")
 @click.option("--at", "moment", help="When it happened, as 2026-11-20T10:00; UTC. Default: now.")
+@click.option(
+    "--file",
+    "path",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Books each line of a file: CSV, or JSON lines where its name ends in .jsonl.",
+)
 @with_appcontext
 def record(
-    owner_type: str, owner_id: str, meter: str, quantity: int, key: str | None, moment: str | None
+    owner_type: str | None,
+    owner_id: str | None,
+    meter: str | None,
+    quantity: int | None,
+    key: str | None,
+    moment: str | None,
+    path: Path | None,
 ) -> None:
-    """Book a fact, whatever the quota says."""
+    """Book a fact, whatever the quota says; or with --file, many of them."""
+    if path is not None:
+        if owner_type is not None or key is not None or moment is not None:
+            raise click.UsageError("With --file, everything else stands in the file.")
+
+        _import(path)
+        return
+
+    if owner_type is None or owner_id is None or meter is None or quantity is None:
+        raise click.UsageError("Pass OWNER_TYPE OWNER_ID METER QUANTITY, or --file.")
+
     with _plain_errors():
         decision = metering.record(
             meter,
@@ -72,6 +95,26 @@ def replay() -> None:
         f"Booked {found.booked} from the spool; {found.known} were booked before, "
         f"{found.rejected} were set aside."
     )
+
+
+def _import(path: Path) -> None:
+    from ..metering.imports import import_usage
+
+    booked = known = wrong = 0
+
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
+        for line in import_usage(lines, json_lines=path.suffix in (".jsonl", ".ndjson")):
+            booked += line.booked
+            known += not line.booked and line.error is None
+
+            if line.error is not None:
+                wrong += 1
+                click.echo(f"line {line.number}: {line.error}", err=True)
+
+    click.echo(f"Booked {booked}; {known} were booked before, {wrong} could not be.")
+
+    if wrong:
+        raise click.exceptions.Exit(1)
 
 
 def _line(found: metering.Usage) -> str:

@@ -1,6 +1,7 @@
 """Usage and quotas: what is counted, against which limits, and what happens beyond them."""
 
 from .booking import check, consume, record, refund
+from .corrections import correct
 from .decision import Decision, Usage
 from .dimensions import Dimensions
 from .grants import credits_of, grant_credits
@@ -28,6 +29,7 @@ __all__ = [
     "UsageSum",
     "check",
     "consume",
+    "correct",
     "credits_of",
     "cycle_totals",
     "expire_reservations",

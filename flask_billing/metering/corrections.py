@@ -1,0 +1,205 @@
+"""Putting an event right. Events are never changed: a correction is another one beside it."""
+
+from __future__ import annotations
+
+import typing as t
+
+import sqlalchemy as sa
+
+from .. import clock, database
+from ..errors import InvalidUsageError
+from ..models import Customer, UsageCounter, UsageEvent
+from ..state import BillingState, state
+from . import ledger, store
+from .accounts import current_customer_id
+from .buckets import bucket_for
+from .entries import Entry, Outcome
+from .inputs import check_quantity, find_meter, refund_key
+from .sheets import forget, sheet_for
+
+_MOST: t.Final = 100
+_KEPT: t.Final = ("member", "provider", "model", "endpoint")
+#: Facts that a whole reversal takes back too.
+_TAKEN_BACK: t.Final = (
+    "input_tokens", "output_tokens", "cached_tokens",
+    "cost_prompt", "cost_completion", "cost_cached", "cost_total", "cost_saved",
+)  # fmt: skip
+
+
+def correct(
+    event: str | int,
+    quantity: int | None = None,
+    *,
+    reason: str,
+    actor: str,
+    meter: str | None = None,
+    customer: Customer | None = None,
+) -> int:
+    """Take an event back, or put another quantity in its place.
+
+    The correction has the time of the event it corrects, so it lands in the same periods and
+    on the same day. Taking back gives credits back too, with tokens and cost; another quantity
+    leaves those as they were. What was taken back stays so.
+
+    :param event: its key, or its id.
+    :param quantity: what it should have been; None takes all of it back.
+    :param actor: who decided it; kept on the correction, with the ``reason``.
+    :param meter: needed where a key was used on several meters.
+    :param customer: whose event; None is the signed-in owner's.
+    :returns: units the books changed by; 0 where they said so already.
+    :raises InvalidUsageError: for an event that is not there, or cannot be corrected so.
+    """
+    if not reason.strip() or not actor.strip():
+        raise InvalidUsageError("A correction says who made it and why. Nothing was changed.")
+
+    if quantity is not None:
+        check_quantity(quantity)
+
+    current = state()
+    customer_id = customer.id if customer is not None else current_customer_id(current)
+
+    for _ in range(_MOST):
+        found, related = _read(current, customer_id, event, meter)
+        net = found.quantity + sum(related.values())
+        taken_back = refund_key(found.idempotency_key)
+
+        if taken_back in related:
+            if quantity is None:
+                return 0
+
+            raise InvalidUsageError(
+                f"The event {event!r} was taken back. Nothing was changed. Record a new one."
+            )
+
+        change: int = (quantity or 0) - net
+
+        if change == 0:
+            return 0
+
+        key = taken_back if quantity is None else _key(found, len(related) + 1)
+        entry = _entry(current, found, key, change, reason, actor, whole=quantity is None)
+        original = found.idempotency_key if quantity is None else ""
+
+        if ledger.take_back(current, entry, _buckets(current, found, change), original) is (
+            Outcome.BOOKED
+        ):
+            forget(customer_id)
+            return change
+
+    raise InvalidUsageError(f"The event {event!r} was corrected too often. Nothing was changed.")
+
+
+def _read(
+    current: BillingState, customer_id: int, event: str | int, meter: str | None
+) -> tuple[t.Any, dict[str, int]]:
+    """The event, and the quantities of its corrections by key."""
+    mine = UsageEvent.customer_id == customer_id
+    one = UsageEvent.id == event if isinstance(event, int) else UsageEvent.idempotency_key == event
+    columns = UsageEvent.__table__.c
+    statement = sa.select(*columns).where(mine, one)
+
+    if meter is not None:
+        find_meter(current, meter)
+        statement = statement.where(UsageEvent.meter == meter)
+
+    def attempt() -> tuple[list[t.Any], dict[str, int]]:
+        with database.reading() as connection:
+            rows = list(connection.execute(statement.limit(2)))
+
+            if len(rows) != 1:
+                return rows, {}
+
+            keys = [_key(rows[0], number) for number in range(1, _MOST + 1)]
+            related = sa.select(UsageEvent.idempotency_key, UsageEvent.quantity).where(
+                mine,
+                UsageEvent.meter == rows[0].meter,
+                UsageEvent.idempotency_key.in_([refund_key(rows[0].idempotency_key), *keys]),
+            )
+            return rows, {row[0]: row[1] for row in connection.execute(related)}
+
+    rows, related = store.persistently(current, attempt)
+
+    if len(rows) != 1 or rows[0].quantity < 0 or rows[0].idempotency_key.startswith("correction:"):
+        several = "was used on several meters: pass meter=" if len(rows) > 1 else "cannot be found"
+        why = several if len(rows) != 1 else "is a correction itself"
+        raise InvalidUsageError(f"The event {event!r} {why}. Nothing was changed.")
+
+    return rows[0], related
+
+
+def _key(found: t.Any, number: int) -> str:
+    return f"correction:{found.id}:{number}"
+
+
+def _entry(
+    current: BillingState,
+    found: t.Any,
+    key: str,
+    change: int,
+    reason: str,
+    actor: str,
+    *,
+    whole: bool,
+) -> Entry:
+    columns = {name: getattr(found, name) for name in _KEPT}
+
+    if whole:
+        columns |= {"run": found.run, "phase": found.phase}
+        columns |= {
+            name: -getattr(found, name) for name in _TAKEN_BACK if getattr(found, name) is not None
+        }
+
+    columns["extra"] = store.formats(current).json(
+        {"corrects": found.id, "reason": reason, "actor": actor}
+    )
+    said = {name: value for name, value in columns.items() if value is not None}
+    uses = -1 if whole else 0
+    return Entry(found.customer_id, found.meter, key, True, change, found.occurred_at,
+                 clock.now(), said, uses)  # fmt: skip
+
+
+def _buckets(current: BillingState, found: t.Any, change: int) -> list[str]:
+    """The open counters that hold the event. Those still to be opened will sum it up.
+
+    One without a beginning counts only what came while it was in force, and never goes
+    below nothing.
+    """
+    buckets = _opened(current, found, change)
+
+    if not buckets:
+        sheet = store.persistently(
+            current, lambda: sheet_for(current, found.customer_id, fresh=True)
+        )
+        slots = sheet.for_meter(find_meter(current, found.meter), found.occurred_at, found.member)
+        entry = _entry(current, found, "", 0, "", "", whole=False)
+        ledger.open_counters(current, slots, entry)
+        buckets = _opened(current, found, change)
+
+    if not buckets:
+        raise InvalidUsageError(
+            f"No counter of {found.meter!r} holds the event {found.id}. Nothing was changed."
+        )
+
+    return buckets
+
+
+def _opened(current: BillingState, found: t.Any, change: int) -> list[str]:
+    at, start, end = found.occurred_at, UsageCounter.period_start, UsageCounter.period_end
+    statement = sa.select(UsageCounter.bucket, start, UsageCounter.used).where(
+        UsageCounter.customer_id == found.customer_id,
+        UsageCounter.meter == found.meter,
+        sa.or_(start.is_(None), start <= at),
+        sa.or_(end.is_(None), end > at),
+    )
+    mine = bucket_for("lifetime", at, anchor=at, member=found.member or "").key.partition("|")[2]
+
+    def attempt() -> list[str]:
+        with database.reading() as connection:
+            return [
+                row.bucket
+                for row in connection.execute(statement)
+                if row.bucket.partition("|")[2] in ("", mine)
+                and (row.period_start is not None or row.used + change >= 0)
+            ]
+
+    return store.persistently(current, attempt)
