@@ -7,6 +7,7 @@ Most bookings take the quick one of :mod:`~flask_billing.metering.fast_path`.
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
 import typing as t
 from datetime import UTC, datetime
 
@@ -32,6 +33,8 @@ from .entries import (
 from .sheets import NO_CEILING, Slot, Slots
 
 _NEVER: t.Final = datetime(1970, 1, 1, tzinfo=UTC)
+#: Dimensions that usage is summed by.
+_SUMMED_BY: t.Final = ("member", "provider", "model", "endpoint")
 _FOREVER: t.Final = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -252,11 +255,12 @@ def write_status(
 
 
 def take_back(
-    current: BillingState, entry: Entry, buckets: c.Sequence[str], original: str
+    current: BillingState, undoing: Entry, buckets: c.Sequence[str], original: str
 ) -> Outcome:
     """Book an entry of opposite sign into the counters the first one went to.
 
-    What the first one took from credits is given back to them.
+    It is of the first one's time and dimensions, so that every sum agrees. What that took from
+    credits is given back to them. Where it was rolled back, there is nothing to take back.
 
     :param original: the key of the first one.
     """
@@ -264,6 +268,11 @@ def take_back(
 
     def attempt() -> Outcome:
         with database.transaction() as connection:
+            entry = _like(connection, undoing, original)
+
+            if entry is None:
+                return Outcome.REPLAYED
+
             parts = grants.spent_by(connection, entry.customer_id, entry.meter, original)
             back = {grant_id: -units for grant_id, units in parts.items()}
             drawn = sum(back.values())
@@ -334,6 +343,25 @@ def _draw(connection: sa.Connection, slots: Slots, entry: Entry, *, enforce: boo
     return parts
 
 
+def _like(connection: sa.Connection, undoing: Entry, original: str) -> Entry | None:
+    """An entry at the time and with the dimensions of the one it takes back."""
+    first = connection.execute(
+        sa.select(
+            UsageEvent.occurred_at, *[getattr(UsageEvent, name) for name in _SUMMED_BY]
+        ).where(
+            UsageEvent.customer_id == undoing.customer_id,
+            UsageEvent.meter == undoing.meter,
+            UsageEvent.idempotency_key == original,
+        )
+    ).one_or_none()
+
+    if first is None:
+        return None
+
+    said = {name: value for name in _SUMMED_BY if (value := getattr(first, name)) is not None}
+    return dataclasses.replace(undoing, at=first.occurred_at, columns=said | undoing.columns)
+
+
 def _run(
     connection: sa.Connection, booking: statements.Booking, parameters: dict[str, object]
 ) -> Counters | None:
@@ -381,6 +409,6 @@ def _opening_parameters(
         "period_end": form.time(end),
         "sum_from": form.time(summed[0]),
         "sum_to": form.time(summed[1]),
-        "member": member if slot.limit.scope == "member" else None,
+        "member": member or "" if slot.limit.scope == "member" else None,
         "creditable": int(slot.creditable),
     }

@@ -35,7 +35,7 @@ _EVENTS: t.Final = (
     "FROM billing_usage_event AS e "
     "WHERE e.customer_id = :customer_id AND e.meter = :meter "
     "AND e.occurred_at >= :sum_from AND e.occurred_at < :sum_to "
-    "AND (:member IS NULL OR e.member = :member)"
+    "AND (:member IS NULL OR COALESCE(e.member, '') = :member)"
 )
 
 

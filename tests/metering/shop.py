@@ -70,20 +70,23 @@ class Shop:
         return [event.quantity for event in self.host.rows(UsageEvent)]
 
 
-def balance(host: Host) -> None:
+def balance(host: Host, customer_id: int | None = None) -> None:
     """Check that counters and grants are what events and open holds come to.
 
     For meters whose events all belong to the buckets whose period holds them.
+
+    :param customer_id: whose books; None is everybody's.
     """
-    events = host.rows(UsageEvent)
-    open_holds = host.rows(UsageReservation, state="open")
-    grants = {grant.id: grant for grant in host.rows(CreditGrant)}
-    uses = host.rows(CreditUse)
-    counters = host.rows(UsageCounter)
+    mine = {} if customer_id is None else {"customer_id": customer_id}
+    events = host.rows(UsageEvent, **mine)
+    open_holds = host.rows(UsageReservation, state="open", **mine)
+    grants = {grant.id: grant for grant in host.rows(CreditGrant, **mine)}
+    uses = host.rows(CreditUse, **mine)
+    counters = host.rows(UsageCounter, **mine)
 
     for counter in counters:
         ends_at = _end(counter, counters)
-        mine = [
+        counted = [
             event
             for event in events
             if (event.customer_id, event.meter) == (counter.customer_id, counter.meter)
@@ -96,9 +99,9 @@ def balance(host: Host) -> None:
             if (hold.customer_id, hold.meter) == (counter.customer_id, counter.meter)
             and counter.bucket in dict(hold.buckets)
         ]
-        assert counter.used == sum(event.quantity for event in mine), counter.bucket
+        assert counter.used == sum(event.quantity for event in counted), counter.bucket
         assert counter.reserved == sum(hold.amount for hold, _ in held), counter.bucket
-        covered = sum(event.credits or 0 for event in mine) + sum(units for _, units in held)
+        covered = sum(event.credits or 0 for event in counted) + sum(units for _, units in held)
         assert counter.credited in (0, covered), counter.bucket
 
     for grant in grants.values():
