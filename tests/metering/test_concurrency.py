@@ -9,9 +9,11 @@ import subprocess
 import sys
 import typing as t
 
+from flask_billing import metering
 from flask_billing.models import UsageCounter, UsageEvent, UsageNotice, UsageRollup
 
 from ..host import Host
+from .shop import balance
 from .worker import Answer, Call
 
 PROCESSES = 8
@@ -80,6 +82,43 @@ def test_one_key_from_eight_processes_books_once(
     assert sorted(booked) == sorted(keys)
     assert [counter.used for counter in host.rows(UsageCounter)] == [30]
     assert len(host.rows(UsageEvent)) == 30
+
+
+def test_eight_processes_reserve_settle_and_consume_with_the_same_keys(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    host = make_app(database_url, catalog=CATALOG)
+    dice = random.Random(11)
+
+    with host.app.app_context():
+        metering.grant_credits(
+            host.customer(),
+            "tokens",
+            300,
+            kind="topup",
+            source_key="order",
+            actor="ada",
+            reason="-",
+        )
+        host.db.session.commit()
+
+    def some(number: int) -> Call:
+        call = Call(meter="tokens", quantity=dice.randint(20, 60), key=f"key-{number}")
+
+        if number % 3:
+            call["settled"] = None if number % 5 == 0 else dice.randint(0, call["quantity"])
+
+        return call
+
+    calls = [some(number) for number in range(60)]
+    answers = run(host, database_url, [dice.sample(calls, 40) for _ in range(PROCESSES)])
+    keys = [answer["key"] for answer in answers if answer["allowed"] and not answer["replayed"]]
+    (month,) = [counter for counter in host.rows(UsageCounter) if counter.bucket.startswith("m:")]
+
+    assert len(keys) == len(set(keys)), "a key was booked twice"
+    assert month.used + month.reserved - month.credited <= MONTH
+    assert month.used + month.reserved > MONTH, "the credits were not reached"
+    balance(host)
 
 
 def run(host: Host, database_url: str, calls: c.Sequence[list[Call]]) -> list[Answer]:

@@ -20,11 +20,15 @@ CONTEXT = multiprocessing.get_context("fork")
 
 
 class Call(t.TypedDict):
-    """One call to ``consume``."""
+    """One call to ``consume``, or with ``settled`` to ``reserve`` and what it settles twice.
+
+    A ``settled`` of None leaves the reservation open.
+    """
 
     meter: str
     quantity: int
     key: str
+    settled: t.NotRequired[int | None]
 
 
 class Answer(t.TypedDict):
@@ -81,6 +85,20 @@ def _answer(call: Call, customer: t.Any) -> Answer:
     asked = {"key": call["key"], "quantity": call["quantity"]}
 
     try:
+        if "settled" in call:
+            reservation = metering.reserve(
+                call["meter"], call["quantity"], key=call["key"], customer=customer
+            )
+
+            if call["settled"] is not None:
+                replays = [reservation.settle(call["settled"]).replayed for _ in range(2)]
+                assert replays[1]
+                replayed = replays[0]
+            else:
+                replayed = reservation.decision.replayed
+
+            return t.cast("Answer", {**asked, "allowed": True, "replayed": replayed})
+
         decision = metering.consume(
             call["meter"], call["quantity"], key=call["key"], customer=customer
         )
