@@ -373,3 +373,16 @@ def test_a_members_limit_does_not_roll_over(make_app: c.Callable[..., Host]) -> 
 
     with pytest.raises(CatalogError, match="rolls over"):
         make_app(catalog=limits(limit))
+
+
+def test_what_a_reservation_holds_of_a_grant_is_taken_by_nobody_else(open_shop: Opener) -> None:
+    shop = open_shop(HARD)
+    grant(shop, 40, "first", priority=1)
+    grant(shop, 10, "second")
+    reservation = metering.reserve("tokens", 140, customer=shop.host.customer())
+    consume(shop, 10)
+
+    assert shop.grants() == {"first": (0, 40), "second": (10, 0)}
+
+    reservation.settle(130)
+    assert shop.grants() == {"first": (30, 0), "second": (10, 0)}

@@ -7,10 +7,11 @@ import typing as t
 from datetime import datetime, timedelta
 
 import pytest
-from flask import Response
+from flask import Response, session
 
 from flask_billing import metering
 from flask_billing.errors import IdempotencyMismatchError, InvalidUsageError
+from flask_billing.models import UsageEvent
 
 from ..host import Host
 from .shop import Shop, balance, limits
@@ -281,3 +282,22 @@ def test_while_metering_is_off_nothing_is_held(shop: Shop) -> None:
 
     assert reservation.decision.reason == "disabled"
     assert shop.counters() == {}
+
+
+def test_nobody_acts_as_a_member_of_another_team(shop: Shop) -> None:
+    host = shop.host
+    host.billing.member_loader(lambda: "ann")
+
+    with host.app.test_request_context():
+        session["user"] = "1"
+        metering.consume("tokens", 1, customer=host.customer("1"))
+        metering.consume("tokens", 2, customer=host.customer("2"))
+        reservation = metering.reserve("tokens", 3, customer=host.customer("1"))
+
+        with pytest.raises(InvalidUsageError, match="another member"):
+            reservation.settle(3, member="bob")
+
+        reservation.settle(3)
+
+    used = {event.quantity: event.member for event in host.rows(UsageEvent)}
+    assert used == {1: "ann", 2: None, 3: "ann"}
