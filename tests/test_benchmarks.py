@@ -43,6 +43,13 @@ def test_a_year_on_the_sandbox_is_measured() -> None:
     assert "37 invoices, 36 paid" in finished.stdout
 
 
+def test_reads_are_measured_with_few_and_many_events() -> None:
+    finished = run("reads.py", "--only", "sqlite", "--rounds", "1", "--many", "20000")
+
+    assert finished.returncode in (0, 1), finished.stderr
+    assert "current period, 20,000 / 10,000 events" in finished.stdout
+
+
 def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a benchmark as a developer does."""
     return subprocess.run(

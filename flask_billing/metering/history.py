@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import functools
 import typing as t
 from datetime import UTC, date, datetime, timedelta
 
@@ -81,8 +82,7 @@ def history(
     find_meter(state(), meter)
     names = names_of(by)
     first, last = days(start, end)
-    found = read(names, first, last, UsageRollup.customer_id == customer.id,
-                 UsageRollup.meter == meter)  # fmt: skip
+    found = read(names, first, last, customer.id, meter)
 
     if names == ("day",):
         by_day = {one.key: one for one in found}
@@ -93,26 +93,40 @@ def history(
 
 
 def read(
-    names: tuple[By, ...], first: date, last: date, *where: sa.ColumnElement[bool]
+    names: tuple[By, ...], first: date, last: date, customer_id: int, meter: str | None = None
 ) -> list[UsageSum]:
-    """The sums of some days, ordered by their keys."""
-    columns = [getattr(UsageRollup, name) for name in names]
-    # PostgreSQL makes a NUMERIC of a sum.
-    sums = [sa.cast(sa.func.sum(getattr(UsageRollup, name)), sa.BigInteger()) for name in SUMS]
-    statement = (
-        sa.select(*columns, *sums)
-        .where(*where, UsageRollup.day.between(first, last))
-        .group_by(*columns)
-        .order_by(*columns)
-    )
+    """The sums of some days, ordered by their keys.
+
+    :param meter: None is all of them.
+    """
+    statement = _statement(names, one_meter=meter is not None)
+    asked = {"customer": customer_id, "meter": meter, "first": first, "last": last}
 
     def attempt() -> list[UsageSum]:
         with database.reading() as connection:
-            rows = connection.execute(statement).all()
+            rows = connection.execute(statement, asked).all()
 
         return [UsageSum(tuple(row[: len(names)]), *row[len(names) :]) for row in rows]
 
     return store.persistently(state(), attempt)
+
+
+@functools.lru_cache(maxsize=64)
+def _statement(names: tuple[By, ...], *, one_meter: bool) -> sa.Select[t.Any]:
+    """The query, built once: that costs more than running it."""
+    columns = [getattr(UsageRollup, name) for name in names]
+    # PostgreSQL makes a NUMERIC of a sum.
+    sums = [sa.cast(sa.func.sum(getattr(UsageRollup, name)), sa.BigInteger()) for name in SUMS]
+    every: list[sa.ColumnElement[t.Any]] = [*columns, *sums]
+    where = [
+        UsageRollup.customer_id == sa.bindparam("customer"),
+        UsageRollup.day.between(sa.bindparam("first"), sa.bindparam("last")),
+    ]
+
+    if one_meter:
+        where.append(UsageRollup.meter == sa.bindparam("meter"))
+
+    return sa.select(*every).where(*where).group_by(*columns).order_by(*columns)
 
 
 def names_of(by: By | c.Sequence[By]) -> tuple[By, ...]:

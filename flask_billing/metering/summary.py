@@ -8,7 +8,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 
 from .. import clock, database
-from ..models import Customer, UsageCounter, UsageRollup
+from ..models import Customer, UsageCounter
 from ..owners import Owner
 from ..state import BillingState, state
 from . import store
@@ -67,7 +67,7 @@ def summary(
     cycle = _cycle(state(), customer, clock.now())
     opens, closes = _whole_days(_known(cycle.start), _known(cycle.end))
     first, last = days(start or opens, end or closes)
-    found = read(("member", "meter"), first, last, UsageRollup.customer_id == customer.id)
+    found = read(("member", "meter"), first, last, customer.id)
     members: dict[str, dict[str, UsageSum]] = {}
     totals: dict[str, UsageSum] = {}
 
@@ -87,7 +87,7 @@ def cycle_totals(customer: Customer, at: datetime | None = None) -> list[CycleTo
     current = state()
     cycle = _cycle(current, customer, at or clock.now())
     start, end = _known(cycle.start), _known(cycle.end)
-    found = read(("meter",), *_whole_days(start, end), UsageRollup.customer_id == customer.id)
+    found = read(("meter",), *_whole_days(start, end), customer.id)
     sums = {one.key: one for one in found}
     exact = _counted(current, customer, cycle)
     totals = []
