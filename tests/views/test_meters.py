@@ -191,3 +191,18 @@ def test_while_nothing_is_tracked_the_page_says_so(make_app: MakeApp) -> None:
     host = make_app(catalog={"plans": {"free": {"name": "Free"}}}, BILLING_METERING_ENABLED=False)
 
     assert "Usage isn't being tracked." in words(Person(host).open("/billing/usage"))
+
+
+def test_what_is_held_for_work_in_progress_is_told(host: Host) -> None:
+    person = Person(host)
+
+    with host.app.app_context():
+        hold = host.billing.reserve("tokens", 1_500, customer=host.customer())
+
+        assert "1.5K more held for work in progress" in words(person.open("/billing/usage"))
+
+        hold.settle(1_200)
+
+    said = words(person.open("/billing/usage"))
+    assert "1.2K of 100K" in said
+    assert "held" not in said
