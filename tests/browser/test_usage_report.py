@@ -43,7 +43,7 @@ def test_a_filter_is_one_request_and_keeps_the_focus(page: Page, address: str) -
     sign_in(page, address, "/billing/usage")
     sent: list[Request] = []
     page.on("request", lambda request: sent.append(request))
-    choice = page.get_by_label("Show", exact=True)
+    choice = page.locator("#fb-filter-metric")
 
     choice.focus()
     choice.select_option("cost")
