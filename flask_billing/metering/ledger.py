@@ -262,13 +262,14 @@ def take_back(
     It is of the first one's time and dimensions, so that every sum agrees. What that took from
     credits is given back to them. Where it was rolled back, there is nothing to take back.
 
-    :param original: the key of the first one.
+    :param original: the key of the first one; empty for an entry that says all of it itself and
+        gives no credits back.
     """
     form = store.formats(current)
 
     def attempt() -> Outcome:
         with database.transaction() as connection:
-            entry = _like(connection, undoing, original)
+            entry = _like(connection, undoing, original) if original else undoing
 
             if entry is None:
                 return Outcome.REPLAYED
