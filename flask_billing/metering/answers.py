@@ -34,6 +34,7 @@ def booked(current: BillingState, slots: Slots, entry: Entry, result: Result | N
         result is None,
         source_of(slots, drawn),
         credits=drawn,
+        at=entry.at,
     )
 
 

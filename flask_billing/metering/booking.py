@@ -135,15 +135,15 @@ def refund(decision: Decision, **dimensions: t.Unpack[Dimensions]) -> bool:
         return False
 
     current = state()
-    at = clock.now()
+    now = clock.now()
     entry = Entry(
         decision.customer_id,
         decision.meter,
         refund_key(decision.key),
         True,
         -decision.requested,
-        at,
-        at,
+        decision.at or now,
+        now,
         fact_columns(current, dimensions),
         uses=-1,
     )

@@ -150,6 +150,8 @@ class Decision:
     source: Source = "included"
     degraded: bool = False
     credits: int = 0
+    #: When what was booked happened; a refund is of the same time.
+    at: datetime | None = None
 
     def __bool__(self) -> bool:
         return self.allowed

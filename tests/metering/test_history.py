@@ -76,6 +76,15 @@ def test_a_use_taken_back_leaves_the_sums(told: Host) -> None:
     assert read(told, "day")[-1] == (date(2026, 11, 20), 1, 40)
 
 
+def test_a_use_is_taken_back_on_the_day_it_happened(told: Host) -> None:
+    with told.app.app_context():
+        late = moment("2026-11-18T10:00")
+        decision = metering.record("tokens", 5, at=late, customer=told.customer(), model="small")
+        metering.refund(decision, model="small")
+
+    assert [row[1:] for row in read(told, "day")] == [(0, 0), (1, 10), (2, 50), (1, 40)]
+
+
 def test_a_moment_at_midnight_ends_the_day_before(told: Host) -> None:
     with told.app.app_context():
         found = told.billing.history(
