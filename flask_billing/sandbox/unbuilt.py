@@ -16,7 +16,6 @@ _UNBUILT = {
     "InvoicePayParams": ("forgive", "mandate"),
     "PaymentIntentCaptureParams": ("hooks",),
     "PaymentIntentConfirmParams": (
-        "allowed_payment_method_types",
         "amount_details",
         "amount_to_confirm",
         "confirmation_token",
@@ -25,12 +24,11 @@ _UNBUILT = {
         "payment_details",
     ),
     "PaymentIntentCreateParams": (
-        "allowed_payment_method_types",
         "confirmation_token",
         "hooks",
         "mandate",
     ),
-    "PaymentIntentUpdateParams": ("allowed_payment_method_types", "hooks"),
+    "PaymentIntentUpdateParams": ("hooks",),
     "RefundCreateParams": ("origin", "refund_application_fee", "reverse_transfer"),
     "SetupIntentConfirmParams": ("confirmation_token",),
     "SubscriptionItemCreateParams": ("current_trial",),
