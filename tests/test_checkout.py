@@ -328,7 +328,7 @@ def test_a_click_from_many_processes_opens_one_checkout(
     for process in processes:
         process.start()
 
-    found = [answers.get(timeout=60) for _ in processes]
+    found = [answers.get(timeout=150) for _ in processes]
 
     for process in processes:
         process.join(60)
@@ -345,7 +345,7 @@ def test_a_click_from_many_processes_opens_one_checkout(
 def start_in_process(database_url: str, store: str, barrier: Barrier, answers: Queue[str]) -> None:
     """What one of the processes does."""
     host = make_host(database_url, sandbox=Sandbox(store), create=False)
-    barrier.wait(60)
+    barrier.wait(150)
 
     try:
         answers.put(Shopper(host).start().session)
