@@ -75,7 +75,7 @@ class Base(orm.DeclarativeBase):
 
 
 class PartialIndex(sa.Index):
-    """A unique index over the rows for which a condition holds.
+    """An index over the rows for which a condition holds, unique unless said otherwise.
 
     SQLAlchemy takes the condition per dialect, and to check the option it loads the dialect:
     for PostgreSQL five drivers with asyncio, in apps that never use one. So it is told when
@@ -84,8 +84,8 @@ class PartialIndex(sa.Index):
 
     inherit_cache = True
 
-    def __init__(self, name: str, *columns: str, where: str) -> None:
-        super().__init__(name, *columns, unique=True)
+    def __init__(self, name: str | None, *columns: str, where: str, unique: bool = True) -> None:
+        super().__init__(name, *columns, unique=unique)
         self._where = sa.text(where)
 
     @functools.cached_property

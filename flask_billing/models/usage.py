@@ -6,7 +6,7 @@ from datetime import date, datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import Base, BigId
+from .base import Base, BigId, PartialIndex
 from .customer import Customer
 
 
@@ -41,13 +41,7 @@ class UsageEvent(Base):
         sa.UniqueConstraint("customer_id", "meter", "idempotency_key"),
         sa.Index(None, "customer_id", "meter", "occurred_at"),
         # Most events belong to no run, and then cost nothing here.
-        sa.Index(
-            None,
-            "customer_id",
-            "run",
-            sqlite_where=sa.text("run IS NOT NULL"),
-            postgresql_where=sa.text("run IS NOT NULL"),
-        ),
+        PartialIndex(None, "customer_id", "run", where="run IS NOT NULL", unique=False),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
