@@ -32,7 +32,7 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-all
 	BIN=$(BIN) sh tests/ensure_browser.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -X faulthandler -m pytest
 
 check: $(VENV)/.installed-all
 	$(BIN)/ruff check .

@@ -86,9 +86,7 @@ class BareDriver(Contender):
 
         with self.app.app_context():
             state = self.app.extensions["billing"]
-            booking = statements.booking(
-                state.db.engine.dialect, 1, ("endpoint", "status"), keyed=False
-            )
+            booking = statements.booking(state.db.engine.dialect, 1, ("endpoint", "status"))
             counter = state.db.session.scalars(sa.select(UsageCounter)).one()
             self._connection = state.db.engine.raw_connection()
 
@@ -108,6 +106,7 @@ class BareDriver(Contender):
             "day": now.date(),
             "endpoint": "call",
             "status": 200,
+            "generation": counter.generation,
         }
 
     def call(self) -> float:

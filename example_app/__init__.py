@@ -47,6 +47,7 @@ def create_app(
         BILLING_BASE_TEMPLATE="layout.html",
         BILLING_LOGIN_ENDPOINT="auth.sign_in",
         BILLING_CONTACT_URL="mailto:help@linnet.example",
+        BILLING_SCHEDULER="embedded" if live else None,
     )
     app.config.from_mapping(settings)
 

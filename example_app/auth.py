@@ -35,6 +35,12 @@ def load_owner() -> Workspace | None:
     return current_workspace()
 
 
+@billing.is_consumer
+def is_consumer(customer: object) -> bool:
+    """Linnet sells to businesses, so offers may stand beside "Cancel plan"."""
+    return False
+
+
 def login_required(view: View) -> View:
     """Send people to the sign-in page first, and back afterwards."""
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from .turns import Turn
+
 
 @dataclasses.dataclass(frozen=True)
 class Purchase:
@@ -28,12 +30,13 @@ class Role:
     pace: int
     topics: tuple[str, ...]
     purchase: Purchase | None = None
-    #: The card was replaced by one that is declined, so that the next renewal failed.
-    card_fails_days_ago: int | None = None
-    #: The end of the period is the end of the plan, decided this many days ago.
-    canceled_days_ago: int | None = None
+    #: What happened to the plan since.
+    turns: tuple[Turn, ...] = ()
     #: Percent of the current token limit used by today; None is whatever the pace comes to.
     used_percent: int | None = None
+    #: Calls of its scripts on an ordinary day, and percent of their limit by today.
+    calls: int = 0
+    calls_percent: int | None = None
     #: Who writes there, the busiest first; empty for who writes alone.
     members: tuple[str, ...] = ()
 
@@ -69,6 +72,18 @@ CAST = (
         members=("Ines", "Halvor", "Mika"),
     ),
     Role(
+        "Full Sail",
+        "crew@fullsail.example",
+        "Pro, its scripts call beyond the plan",
+        61,
+        50_000,
+        ("regatta results", "knots", "weather at sea", "harbour fees"),
+        Purchase("pro", "month", days_ago=18, months_ago=1),
+        used_percent=64,
+        calls=1_900,
+        calls_percent=416,
+    ),
+    Role(
         "Copper Kettle",
         "office@copperkettle.example",
         "Starter, the renewal failed",
@@ -76,7 +91,7 @@ CAST = (
         14_000,
         ("tea harvests", "winter menus", "enamel mugs", "opening hours"),
         Purchase("starter", "month", days_ago=16, months_ago=1),
-        card_fails_days_ago=9,
+        turns=(Turn("card_fails", 9),),
         used_percent=11,
     ),
     Role(
@@ -87,7 +102,7 @@ CAST = (
         8_000,
         ("beach finds", "slow mornings", "shop windows"),
         Purchase("starter", "month", days_ago=19, months_ago=1),
-        canceled_days_ago=4,
+        turns=(Turn("cancel", 4),),
         used_percent=37,
     ),
     Role(
@@ -99,5 +114,82 @@ CAST = (
         ("city light", "night shifts", "annual reports", "train timetables"),
         Purchase("enterprise", "year", days_ago=73),
         members=("Ravi", "Edith", "Noor", "Tomás"),
+    ),
+    Role(
+        "Stone Bridge",
+        "mason@stonebridge.example",
+        "Pro, going down to Starter",
+        66,
+        15_000,
+        ("arches", "river levels", "walking guides"),
+        Purchase("pro", "month", days_ago=13, months_ago=1),
+        turns=(Turn("downgrade", 2),),
+    ),
+    Role(
+        "Slow Train",
+        "guard@slowtrain.example",
+        "Pro, about to pause",
+        64,
+        9_000,
+        ("branch lines", "picnics", "viaducts"),
+        Purchase("pro", "month", days_ago=11, months_ago=1),
+        turns=(Turn("pause", 1),),
+    ),
+    Role(
+        "Winter Garden",
+        "glass@wintergarden.example",
+        "Starter, paused",
+        82,
+        4_000,
+        ("ferns", "heating bills", "opening in spring"),
+        Purchase("starter", "month", days_ago=37, months_ago=1),
+        turns=(Turn("pause", 30),),
+    ),
+    Role(
+        "Last Tram",
+        "depot@lasttram.example",
+        "Starter, on trial without a card",
+        20,
+        2_000,
+        ("timetables", "night lines", "lost property"),
+        turns=(Turn("try_without_card", 9),),
+    ),
+    Role(
+        "Empty Jar",
+        "pantry@emptyjar.example",
+        "Starter, unpaid and suspended",
+        80,
+        6_000,
+        ("preserves", "orchard walks", "label texts"),
+        Purchase("starter", "month", days_ago=34, months_ago=1),
+        turns=(Turn("card_fails", 25),),
+    ),
+    Role(
+        "Locked Gate",
+        "keys@lockedgate.example",
+        "Starter, the bank wants to confirm the first payment",
+        9,
+        700,
+        ("old doors", "garden maps"),
+        turns=(Turn("leave_unconfirmed", 0),),
+    ),
+    Role(
+        "Half Moon",
+        "night@halfmoon.example",
+        "The first payment was never confirmed",
+        15,
+        600,
+        ("star charts", "tides"),
+        turns=(Turn("leave_unconfirmed", 3),),
+    ),
+    Role(
+        "Old Harbour",
+        "quay@oldharbour.example",
+        "Pro, ended",
+        75,
+        20_000,
+        ("harbour history", "rope and tar", "winter quarters"),
+        Purchase("pro", "month", days_ago=40),
+        turns=(Turn("end", 18),),
     ),
 )

@@ -15,7 +15,7 @@ from flask import Blueprint, abort, current_app, flash, redirect, render_templat
 from flask.typing import ResponseReturnValue
 from werkzeug.local import LocalProxy
 
-from flask_billing import Customer, clock
+from flask_billing import Customer, clock, jobs, metering, notifications
 from flask_billing.models import Outbox
 from flask_billing.sandbox import Sandbox
 
@@ -27,7 +27,7 @@ from .models import Workspace
 bp = Blueprint("demo", __name__, url_prefix="/demo")
 
 #: Lines shown of each list.
-SHOWN = 25
+SHOWN = 80
 #: An invoice stays a draft for an hour before it is charged.
 UNTIL_CHARGED = timedelta(hours=2)
 
@@ -38,6 +38,7 @@ sandbox = t.cast("Sandbox", LocalProxy(lambda: live_sandbox.sandbox_of(current_a
 class Written:
     """A line of the outbox."""
 
+    id: int
     kind: str
     name: str
     workspace: str | None
@@ -57,9 +58,27 @@ def news() -> ResponseReturnValue:
     return render_template("demo/_news.html", **_news())
 
 
+@bp.get("/mail/<int:row_id>")
+def mail(row_id: int) -> ResponseReturnValue:
+    """A mail of the outbox as its reader would get it, had the demo a way to send it."""
+    row = db.session.get(Outbox, row_id)
+
+    if row is None or row.kind != "mail" or row.customer_id is None:
+        abort(404)
+
+    customer = db.session.get(Customer, row.customer_id) or abort(404)
+    letter = notifications.letter_for(row.name, customer, row.body)
+    return render_template(
+        "demo/mail.html",
+        row=row,
+        customer=customer,
+        mail=None if letter is None else notifications.render(letter, customer),
+    )
+
+
 @bp.post("/clock")
 def move_clock() -> ResponseReturnValue:
-    """Let time pass: renewals, trial ends and retries happen on the way."""
+    """Let time pass: renewals, trial ends and retries happen on the way, and jobs at its end."""
     now = clock.now()
     renewal = _next_renewal()
     steps = {"day": now + timedelta(days=1), "month": live_sandbox.months_on(now, 1)}
@@ -68,8 +87,10 @@ def move_clock() -> ResponseReturnValue:
         steps["renewal"] = max(renewal, now) + UNTIL_CHARGED
 
     target = steps.get(request.form.get("step", "")) or abort(422)
+    metering.export_usage()  # what was used until now belongs to the period that may end
     moved = sandbox.clock.advance(to=target)
     _deliver()
+    jobs.run_following_clock()
     flash(f"It is {moved:%-d %B %Y, %H:%M} UTC now.")
     return _back()
 
@@ -143,7 +164,7 @@ def _outbox() -> list[Written]:
         .limit(SHOWN)
     )
     return [
-        Written(row.kind, row.name, names.get(owner), row.state, row.created_at)
+        Written(row.id, row.kind, row.name, names.get(owner), row.state, row.created_at)
         for row, owner in rows
     ]
 

@@ -10,10 +10,10 @@ import dataclasses
 import random
 from datetime import datetime, timedelta
 
-from flask_billing import Customer, checkout
+from flask_billing import Customer, checkout, metering
 from flask_billing.sandbox import Sandbox
 
-from . import live_sandbox, writer
+from . import live_sandbox, turns, writer
 from .cast import CAST, Purchase, Role
 from .extensions import billing, db
 from .models import Draft, Workspace
@@ -35,7 +35,16 @@ def live_through(sandbox: Sandbox, start: datetime, today: datetime) -> None:
     """Let the days from ``start`` to ``today`` pass, on an app with empty tables."""
     sandbox.webhooks.close()  # here each day is delivered before the next begins
     lives = [_Life(role, _workspace(role), sandbox, today) for role in CAST]
+    # Given up after its retries, a plan is suspended here, so that there is one to look at.
+    settings = dataclasses.replace(sandbox.settings, after_retries="unpaid")
 
+    with sandbox.changing_settings(settings):
+        _pass_days(sandbox, lives, start)
+
+    sandbox.clock.follow()
+
+
+def _pass_days(sandbox: Sandbox, lives: list[_Life], start: datetime) -> None:
     for day in range(DAYS + 1):
         moment = start + timedelta(days=day)
         sandbox.clock.advance(to=moment)
@@ -45,8 +54,7 @@ def live_through(sandbox: Sandbox, start: datetime, today: datetime) -> None:
             life.live(moment)
 
         sandbox.webhooks.deliver()
-
-    sandbox.clock.follow()
+        metering.export_usage()  # as a job does, every five minutes
 
 
 def _workspace(role: Role) -> Workspace:
@@ -81,17 +89,19 @@ class _Life:
         if ago < role.joined_days_ago:
             self._write(moment)
 
+        if role.calls and billing.access(self.customer).subscription is not None:
+            self._call(round(role.calls * self._chance.uniform(0.7, 1.2)))
+
         if role.purchase is not None and moment == _purchase_day(role.purchase, self.today):
             self._buy(role.purchase)
 
-        if ago == role.card_fails_days_ago:
-            live_sandbox.use_card(self.sandbox, self.customer, live_sandbox.FAILING_CARD)
-
-        if ago == role.canceled_days_ago:
-            self._cancel()
+        for turn in role.turns:
+            if ago == turn.days_ago:
+                turns.play(turn.act, self.sandbox, self.customer)
 
         if ago == 0:
             self._catch_up(moment)
+            self._catch_up_with_calls()
             self._keep_drafts(moment)
 
     def _buy(self, purchase: Purchase) -> None:
@@ -107,11 +117,6 @@ class _Life:
         self.sandbox.webhooks.deliver()
         checkout.complete(self.customer, started.session_id)
         db.session.commit()
-
-    def _cancel(self) -> None:
-        client = self.sandbox.client()
-        subscription = live_sandbox.subscription_id(self.customer)
-        client.v1.subscriptions.update(subscription, params={"cancel_at_period_end": True})
 
     def _write(self, moment: datetime) -> None:
         """A day's work. On most weekends nobody writes."""
@@ -171,6 +176,19 @@ class _Life:
             share = missing // (days - day)
             missing -= share
             self._record(share, moment - timedelta(days=day, minutes=5))
+
+    def _catch_up_with_calls(self) -> None:
+        usage = billing.usage("api_calls", customer=self.customer)
+
+        if self.role.calls_percent is not None and usage.limit is not None:
+            missing = usage.limit * self.role.calls_percent // 100 - usage.used
+
+            if missing > 0:
+                self._call(missing)
+
+    def _call(self, calls: int) -> None:
+        """What scripts of the workspace ask for, as one sum."""
+        billing.record("api_calls", calls, customer=self.customer, endpoint="/api/write")
 
     def _keep_drafts(self, moment: datetime) -> None:
         """The latest drafts, for the list on the dashboard."""

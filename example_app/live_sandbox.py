@@ -10,12 +10,15 @@ from flask import Flask
 
 from flask_billing import Customer, database
 from flask_billing.sandbox import Sandbox
+from flask_billing.stripe_customers import ensure_stripe_customer
 
 from .extensions import billing, db
 
-#: Test cards, by Stripe's names: one that pays, one that is saved and then declined.
+#: Test cards, by Stripe's names: one that pays, one that is saved and then declined, and one
+#: whose bank asks at every payment.
 WORKING_CARD = "pm_card_visa"
 FAILING_CARD = "pm_card_chargeCustomerFail"
+ASKING_CARD = "pm_card_authenticationRequired"
 
 
 def sandbox_of(app: Flask) -> Sandbox:
@@ -34,6 +37,9 @@ def post_webhooks(app: Flask) -> None:
 
     for endpoint in client.v1.webhook_endpoints.list().data:
         client.v1.webhook_endpoints.delete(endpoint.id)
+
+    for destination in client.v2.core.event_destinations.list().data:
+        client.v2.core.event_destinations.delete(destination.id)
 
     path = app.extensions["billing"].webhook_path
     sandbox.connect(app, webhook_url=f"http://127.0.0.1:{port}{path}" if port else None)
@@ -70,6 +76,11 @@ def pay_open_invoice(sandbox: Sandbox, customer: Customer) -> None:
 
     for invoice in invoices.data:
         client.v1.invoices.pay(invoice.id)
+
+
+def stripe_customer(customer: Customer) -> str:
+    """The Stripe id of the customer, made there if it is new."""
+    return ensure_stripe_customer(customer, "Subscribing")
 
 
 def subscription_id(customer: Customer) -> str:

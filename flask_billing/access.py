@@ -20,8 +20,8 @@ from .models import ENDED, Customer, Subscription
 from .state import state
 
 Reason = t.Literal[
-    "free", "trialing", "active", "ending", "past_due", "grace_over", "paused", "incomplete",
-    "unpaid", "canceled", "no_access",
+    "free", "trialing", "active", "ending", "pausing", "past_due", "grace_over", "paused",
+    "incomplete", "unpaid", "canceled", "no_access",
 ]  # fmt: skip
 
 
@@ -48,9 +48,12 @@ LIVE: t.Final = ("active", "trialing")
 #: The first rule that matches decides.
 RULES: t.Final = (
     Rule("paused", False, ("paused",)),
+    Rule("canceled", False, LIVE, deadline="cancel_at", before=False),
+    Rule("pausing", True, LIVE, paused=True, deadline="pause_starts_at"),
+    # Over by its date, whenever Stripe's news of it comes.
+    Rule("active", True, LIVE, paused=True, deadline="pause_resumes_at", before=False),
     Rule("paused", False, LIVE, paused=True),
     Rule("ending", True, LIVE, deadline="cancel_at"),
-    Rule("canceled", False, LIVE, deadline="cancel_at", before=False),
     Rule("trialing", True, ("trialing",)),
     Rule("active", True, ("active",)),
     Rule(
@@ -62,11 +65,13 @@ RULES: t.Final = (
     Rule("canceled", False, ENDED),
 )
 
+NEWEST_FIRST: t.Final = (Subscription.started_at.desc(), Subscription.id.desc())
+
 #: Built once: that costs more than running it.
 _OF_CUSTOMER: t.Final = (
     sa.select(Subscription)
     .where(Subscription.customer_id == sa.bindparam("customer"))
-    .order_by(Subscription.started_at.desc(), Subscription.id.desc())
+    .order_by(*NEWEST_FIRST)
     # The audit copy is long, and nobody asks for it here.
     .options(orm.defer(Subscription.snapshot))
     # Rows change beside this session, by webhooks and by our own transactions.
@@ -128,7 +133,8 @@ def judge(subscription: Subscription, now: datetime) -> Verdict:
         if rule.deadline is not None and (until is None or (now < until) is not rule.before):
             continue
 
-        return Verdict(rule.allowed, rule.reason, until)
+        lasts = rule.before or not rule.allowed
+        return Verdict(rule.allowed, rule.reason, until if lasts else None)
 
     return Verdict(False, "no_access", None)
 

@@ -4,63 +4,42 @@ A catalog is a TOML file or Python calling :class:`Catalog` with the same names.
 immutable once loaded. ``flask billing catalog push`` brings Stripe in line with it, and
 docs/catalog.md describes every key.
 
-Annotations are not postponed here: pydantic would read each back from text at every start.
+Annotations are not postponed here: the fields are read by them.
 """
 
 import collections.abc as c
+import hashlib
 import os
 import typing as t
 
-import pydantic as p
-
 from . import catalog_file, catalog_rules
+from .catalog_form import Part, Text, Whole
+from .catalog_metered import MeteredPrice as MeteredPrice
+from .catalog_metered import Tier as Tier
+from .catalog_offers import Experiment as Experiment
+from .catalog_offers import Offer as Offer
+from .catalog_offers import Variant as Variant
+from .catalog_values import Count, Currency, Key, Link, Percent, Positive, Title
 from .errors import CatalogError, UnknownPlanError
 
 Interval = t.Literal["month", "year"]
 Window = t.Literal["hour", "day", "week", "month", "billing_period", "lifetime"]
+Scope = t.Literal["customer", "member"]
 Policy = t.Literal["hard", "soft", "overage", "credits"]
 
 INTERVALS: t.Final[tuple[Interval, ...]] = ("month", "year")
 UNLIMITED: t.Final = -1
 
 
-def _whole(value: object) -> object:
-    # 29.00 would quietly become 29 cents.
-    if isinstance(value, bool | float):
-        raise ValueError(f"{value!r} is not a whole number; amounts are in minor units, as cents")
-
-    return value
-
-
-WHOLE: t.Final = p.BeforeValidator(_whole)
-Whole = t.Annotated[int, WHOLE]
-Count = t.Annotated[int, p.Field(ge=0), WHOLE]
-#: A key is part of URLs, metadata and Stripe lookup keys, so it is kept plain.
-Key = t.Annotated[str, p.StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,39}$")]
-Currency = t.Annotated[str, p.StringConstraints(pattern=r"^[A-Za-z]{3}$", to_lower=True)]
-Text = t.Annotated[str, p.StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
-#: Rendered as a link, so nothing that runs: no ``javascript:``.
-Link = t.Annotated[str, p.StringConstraints(pattern=r"^(https?://|mailto:|/)", max_length=500)]
-Percent = t.Annotated[int, p.Field(ge=1, le=1000), WHOLE]
-
-
-class Part(p.BaseModel):
-    """A table of the catalog."""
-
-    # Read from a file, only the catalog as a whole is validated: the parts need no validators
-    # of their own before somebody makes one in Python.
-    model_config = p.ConfigDict(frozen=True, extra="forbid", defer_build=True)
-
-
 class Meter(Part):
     """Something that is counted, in whole numbers of its smallest unit."""
 
     key: Key
-    name: Text
+    name: Title
     #: Singular word for one unit, shown in texts: "token".
-    unit: Text = "unit"
+    unit: Title = "unit"
     #: Smallest units in one shown unit, for meters kept finer than they are shown.
-    scale: t.Annotated[int, p.Field(ge=1), WHOLE] = 1
+    scale: Positive = 1
     #: Whether quantities add up, or each event counts one.
     aggregation: t.Literal["sum", "count"] = "sum"
     #: Event name of the Stripe Billing Meter, where usage is billed by Stripe.
@@ -77,14 +56,15 @@ class Limit(Part):
     #: Key of the meter.
     meter: Key
     #: Smallest units per window; -1 is unlimited, 0 is not included.
-    included: t.Annotated[int, p.Field(ge=UNLIMITED), WHOLE]
+    included: t.Annotated[int, Whole(UNLIMITED)]
     #: What the amount is for; "lifetime" is given once and never renewed.
     window: Window = "billing_period"
     #: Whether the customer has it as a whole, or each member.
-    scope: t.Literal["customer", "member"] = "customer"
+    scope: Scope = "customer"
     #: What happens beyond it: refused, allowed, allowed and billed, or taken from credits.
     policy: Policy = "hard"
-    #: Price of one unit beyond the included ones, in millionths of the currency's minor unit.
+    #: Price of one unit beyond the included ones, in millionths of the currency's minor unit,
+    #: where the plan's prices have no metered one for it.
     overage_rate: Count | None = None
     #: Most units beyond the included ones; without it there is no cap.
     overage_cap: Count | None = None
@@ -109,19 +89,25 @@ class Price(Part):
     #: Three letters; the catalog's where left out.
     currency: Currency | None = None
     #: Id of a price made at Stripe, which push checks and never creates.
-    stripe_price: t.Annotated[str, p.StringConstraints(min_length=1, max_length=255)] | None = None
+    stripe_price: t.Annotated[str, Text(least=1, most=255)] | None = None
     #: Stripe's name for the price, instead of ``billing_<plan>_<interval>_<currency>``.
-    lookup_key: t.Annotated[str, p.StringConstraints(min_length=1, max_length=200)] | None = None
+    lookup_key: t.Annotated[str, Text(least=1, most=200)] | None = None
     #: Stripe price ids this price had before; subscriptions on them keep the plan.
     former: tuple[str, ...] = ()
     #: Whether the amount holds the tax.
     tax_behavior: t.Literal["inclusive", "exclusive", "unspecified"] = "unspecified"
+    #: What Stripe bills beside it for units that the plan does not include.
+    metered: tuple[MeteredPrice, ...] = ()
+
+    def metered_by(self, meter: str) -> MeteredPrice | None:
+        """What units of a meter cost beyond the included ones, where Stripe bills them."""
+        return next((price for price in self.metered if price.meter == meter), None)
 
 
-class Feature(Part):
+class Feature(Part, shorthand="text"):
     """A line of the feature list."""
 
-    text: Text
+    text: Title
     #: A line that is not included is shown crossed out.
     included: bool = True
     #: What "requires_feature" asks for.
@@ -131,22 +117,22 @@ class Feature(Part):
 class Seats(Part):
     """Bounds of a plan that is sold per seat."""
 
-    min: t.Annotated[int, p.Field(ge=1), WHOLE] = 1
-    max: t.Annotated[int, p.Field(ge=1), WHOLE] | None = None
+    min: Positive = 1
+    max: Positive | None = None
 
 
 class Plan(Part):
     """What a customer can be on. A plan without prices and contact is the free plan."""
 
     key: Key
-    name: Text
+    name: Title
     #: A line below the name.
-    description: t.Annotated[str, p.StringConstraints(max_length=500)] = ""
+    description: t.Annotated[str, Text(most=500)] = ""
     #: Higher is more. Decides upgrade from downgrade, and which of two live plans counts.
-    rank: Whole = 0
+    rank: t.Annotated[int, Whole()] = 0
     features: tuple[Feature, ...] = ()
     #: Days of trial for an owner who never had one.
-    trial_days: t.Annotated[int, p.Field(ge=0, le=730), WHOLE] = 0
+    trial_days: t.Annotated[int, Whole(0, 730)] = 0
     #: Kept by those who have it, hidden from everybody else.
     archived: bool = False
     #: Marked on the plans page as the one most people want.
@@ -162,14 +148,6 @@ class Plan(Part):
     #: Stripe's tax code of the product, as "txcd_10103001".
     tax_code: str | None = None
 
-    @p.field_validator("features", mode="before")
-    @classmethod
-    def _plain_features(cls, value: object) -> object:
-        if isinstance(value, c.Sequence) and not isinstance(value, str):
-            return [{"text": item} if isinstance(item, str) else item for item in value]
-
-        return value
-
     @property
     def is_free(self) -> bool:
         """Whether customers are on this plan without buying anything."""
@@ -183,13 +161,30 @@ class Plan(Part):
 
         return None
 
+    def bills(self, meter: str) -> bool:
+        """Whether Stripe bills what is used of a meter beyond what the plan includes."""
+        return any(price.metered_by(meter) is not None for price in self.prices)
+
+    def price_beyond(self, limit: Limit, interval: str, currency: str) -> MeteredPrice | None:
+        """What units beyond a limit cost, of who pays by that interval; None where none is sold.
+
+        Stripe bills by a metered price, and the app itself by an ``overage_rate``.
+        """
+        if limit.policy != "overage":
+            return None
+
+        if limit.overage_rate is not None:
+            return MeteredPrice.at_overage_rate(limit.meter, limit.overage_rate)
+
+        price = self.price(interval, currency)
+        return None if price is None else price.metered_by(limit.meter)
+
     def in_currency(self, currency: str) -> "Plan":
         """The same plan, with prices that named no currency in this one."""
         prices = tuple(
-            price if price.currency else price.model_copy(update={"currency": currency})
-            for price in self.prices
+            price if price.currency else price.replace(currency=currency) for price in self.prices
         )
-        return self.model_copy(update={"prices": prices})
+        return self.replace(prices=prices)
 
     def has_feature(self, key: str) -> bool:
         """Whether the feature of that key is included."""
@@ -203,33 +198,6 @@ class Plan(Part):
         return self.limits
 
 
-class Offer(Part):
-    """A retention offer, shown beside "Cancel plan" and never before it."""
-
-    key: Key
-    kind: t.Literal["discount", "pause", "plan", "trial_extension", "contact"]
-    #: Percent of a discount.
-    percent_off: t.Annotated[int, p.Field(ge=1, le=100), WHOLE] | None = None
-    #: Minor units of a discount.
-    amount_off: t.Annotated[int, p.Field(ge=1), WHOLE] | None = None
-    #: Of "amount_off"; the catalog's where left out.
-    currency: Currency | None = None
-    #: How long a discount or pause lasts. A yearly plan gets the discount on one renewal.
-    months: t.Annotated[int, p.Field(ge=1, le=24), WHOLE] | None = None
-    #: How much longer a trial gets.
-    days: t.Annotated[int, p.Field(ge=1, le=90), WHOLE] | None = None
-    #: The plan that is offered instead.
-    plan: Key | None = None
-    #: Reasons for leaving that it answers; empty is any.
-    reasons: tuple[str, ...] = ()
-    #: Plans it is offered on; empty is any.
-    plans: tuple[Key, ...] = ()
-    #: Days after taking it until it is offered again.
-    cooldown_days: Count = 180
-    #: Headline, instead of one made from the terms.
-    title: Text | None = None
-
-
 class Catalog(Part):
     """Everything that is sold. Build one with :meth:`load`, or in Python by these names."""
 
@@ -241,25 +209,22 @@ class Catalog(Part):
     plans: tuple[Plan, ...]
     #: Retention offers, the first that fits is shown.
     offers: tuple[Offer, ...] = ()
+    #: What is tried out with the offers.
+    experiment: Experiment | None = None
     #: Limits of a customer who has no plan at all, in a catalog without a free one.
     default_limits: tuple[Limit, ...] = ()
-    _source: str = p.PrivateAttr(default="(Python)")
+    _source = "(Python)"
 
-    @p.field_validator("plans")
-    @classmethod
-    def _in_its_currency(cls, plans: tuple[Plan, ...], info: p.ValidationInfo) -> tuple[Plan, ...]:
-        """Prices that name no currency are in the catalog's."""
-        currency = info.data.get("currency", "usd")
-        return tuple(plan.in_currency(currency) for plan in plans)
+    def _hold(self, fields: c.Mapping[str, object]) -> None:
+        super()._hold(fields)
+        # Prices that name no currency are in the catalog's.
+        vars(self)["plans"] = tuple(plan.in_currency(self.currency) for plan in self.plans)
 
-    @p.model_validator(mode="after")
-    def _consistent(self, info: p.ValidationInfo) -> "Catalog":
-        problems = list(catalog_rules.problems(self, info.context))
+    def _check(self) -> None:
+        problems = list(catalog_rules.problems(self))
 
         if problems:
             raise CatalogError(self._source, problems)
-
-        return self
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Catalog":
@@ -276,13 +241,18 @@ class Catalog(Part):
         :raises CatalogError: listing every problem with its path.
         """
         catalog = catalog_file.build(cls, content, source)
-        catalog._source = source
+        vars(catalog)["_source"] = source
         return catalog
 
     @property
     def source(self) -> str:
         """Where it came from, for messages."""
         return self._source
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen characters, by which processes see whether they have the same catalog."""
+        return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
     @property
     def free_plan(self) -> Plan | None:
@@ -300,6 +270,10 @@ class Catalog(Part):
         """The plan of that key, archived ones too, or None."""
         return next((plan for plan in self.plans if plan.key == key), None)
 
+    def offer(self, key: str) -> Offer | None:
+        """The offer of that key, or None."""
+        return next((offer for offer in self.offers if offer.key == key), None)
+
     def meter(self, key: str) -> Meter:
         """The meter of that key.
 
@@ -311,6 +285,33 @@ class Catalog(Part):
 
         known = ", ".join(meter.key for meter in self.meters) or "none"
         raise KeyError(f"The catalog has no meter {key!r}. It has: {known}.")
+
+    def reported_window(self, meter: str) -> Window | None:
+        """The window whose counters are reported to Stripe, so that each unit is so once.
+
+        The invoice's cycle where any plan limits the meter in it, as a meter does that no plan
+        limits; else that of an overage, and else the longest. None where only members have limits.
+        """
+        every = self._limits_of(meter)
+        mine = [limit for limit in every if limit.scope == "customer"]
+
+        if not every or any(limit.window == "billing_period" for limit in mine):
+            return "billing_period"
+
+        chosen = [limit for limit in mine if limit.policy == "overage"] or mine
+        return max((limit.window for limit in chosen), key=_BY_LENGTH.index, default=None)
+
+    def is_billed(self, meter: str) -> bool:
+        """Whether any plan has a metered price for a meter."""
+        return any(plan.bills(meter) for plan in self.plans)
+
+    def _limits_of(self, meter: str) -> list[Limit]:
+        lists = [self.default_limits]
+
+        for plan in self.plans:
+            lists += [plan.limits, plan.trial_limits or ()]
+
+        return [limit for limits in lists for limit in limits if limit.meter == meter]
 
     def purchasable(self, plan: str | None, interval: str | None, currency: str) -> Price:
         """The price a checkout may sell: of a plan that is public and not free.
@@ -345,9 +346,20 @@ class Catalog(Part):
         return None
 
 
+#: Windows, the shortest first.
+_BY_LENGTH: t.Final[tuple[Window, ...]] = (
+    "hour", "day", "week", "month", "billing_period", "lifetime",
+)  # fmt: skip
+
+
 def lookup_key(plan: Plan, price: Price) -> str:
     """The Stripe lookup key of a price: the catalog's own, or a name made of plan and terms."""
     return price.lookup_key or f"billing_{plan.key}_{price.interval}_{price.currency}"
+
+
+def metered_lookup_key(plan: Plan, price: Price, metered: MeteredPrice) -> str:
+    """The Stripe lookup key of a metered price. No key holds a colon, so it is nobody else's."""
+    return f"billing_{plan.key}_{price.interval}_{price.currency}:{metered.meter}"
 
 
 def _offers_more(candidate: Plan, plan: Plan | None, meter: str) -> bool:

@@ -8,8 +8,13 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
+from . import catalog_metered_rules
+
 if t.TYPE_CHECKING:
-    from .catalog import Catalog, Limit, Offer, Plan, Price
+    from .catalog import Catalog, Experiment, Limit, Offer, Plan, Price
+
+#: Months a pause may last: longer is a cancellation that nobody remembers.
+_LONGEST_PAUSE: t.Final = 3
 
 
 def problems(
@@ -31,18 +36,24 @@ def problems(
     yield from _repeated("plans", [plan.key for plan in catalog.plans])
     yield from _repeated("offers", [offer.key for offer in catalog.offers])
     yield from _meters_sharing_an_event(catalog)
+    yield from _overages_that_are_not_reported(catalog)
     yield from _prices_sharing_a_name(catalog)
     yield from _several_free_plans(catalog)
     yield from _plans_of_one_rank(catalog)
 
-    for path, limits in _limit_lists(catalog):
-        yield from _limits(path, limits, meters)
+    yield from catalog_metered_rules.problems(catalog, meters)
+
+    for path, owner, limits in _limit_lists(catalog):
+        yield from _limits(path, owner, limits, meters)
 
     for plan in catalog.plans:
         yield from _plan(plan)
 
     for index, offer in enumerate(catalog.offers):
         yield from _offer(f"offers[{index}]", offer, plans)
+
+    if catalog.experiment is not None:
+        yield from _experiment(catalog.experiment, [offer.key for offer in catalog.offers])
 
 
 def _repeated(path: str, keys: list[str]) -> c.Iterator[str]:
@@ -61,6 +72,23 @@ def _meters_sharing_an_event(catalog: Catalog) -> c.Iterator[str]:
                 f"meters.{meter.key}.stripe_event: {event!r} already belongs to "
                 f"meters.{owners[event]}"
             )
+
+
+def _overages_that_are_not_reported(catalog: Catalog) -> c.Iterator[str]:
+    """Stripe bills one window of a meter, so that each unit is reported once."""
+    for meter in catalog.meters:
+        window = catalog.reported_window(meter.key) if meter.stripe_event is not None else None
+
+        for path, _owner, limits in _limit_lists(catalog) if meter.stripe_event is not None else ():
+            mine = [limit for limit in limits if limit.meter == meter.key]
+            reported = any((one.window, one.scope) == (window, "customer") for one in mine)
+
+            if any(one.policy == "overage" for one in mine) and not reported:
+                yield (
+                    f"{path}: an overage of {meter.key!r} is billed by Stripe, to which the "
+                    f"customer's {window or 'billing_period'} is reported; add a limit of that "
+                    "window, -1 where there is none"
+                )
 
 
 def _prices_sharing_a_name(catalog: Catalog) -> c.Iterator[str]:
@@ -98,15 +126,17 @@ def _plans_of_one_rank(catalog: Catalog) -> c.Iterator[str]:
             )
 
 
-def _limit_lists(catalog: Catalog) -> c.Iterator[tuple[str, tuple[Limit, ...]]]:
-    yield "default_limits", catalog.default_limits
+def _limit_lists(catalog: Catalog) -> c.Iterator[tuple[str, Plan | None, tuple[Limit, ...]]]:
+    yield "default_limits", None, catalog.default_limits
 
     for plan in catalog.plans:
-        yield f"plans.{plan.key}.limits", plan.limits
-        yield f"plans.{plan.key}.trial_limits", plan.trial_limits or ()
+        yield f"plans.{plan.key}.limits", plan, plan.limits
+        yield f"plans.{plan.key}.trial_limits", plan, plan.trial_limits or ()
 
 
-def _limits(path: str, limits: tuple[Limit, ...], meters: c.Collection[str]) -> c.Iterator[str]:
+def _limits(
+    path: str, plan: Plan | None, limits: tuple[Limit, ...], meters: c.Collection[str]
+) -> c.Iterator[str]:
     seen: set[tuple[str, str, str]] = set()
 
     for index, limit in enumerate(limits):
@@ -120,27 +150,13 @@ def _limits(path: str, limits: tuple[Limit, ...], meters: c.Collection[str]) -> 
             yield f"{here}: a second limit for {limit.meter!r} by the {limit.window}"
 
         seen.add(identity)
-        yield from _overage(here, limit)
+        yield from catalog_metered_rules.overage(here, limit, plan)
 
         if limit.rollover and limit.window == "lifetime":
             yield f"{here}.rollover: a lifetime window never ends, so nothing rolls over"
 
         if limit.rollover and limit.scope == "member":
             yield f"{here}.rollover: what rolls over is the customer's, and the limit is a member's"
-
-
-def _overage(path: str, limit: Limit) -> c.Iterator[str]:
-    if limit.policy == "overage":
-        if limit.overage_rate is None:
-            yield f"{path}.overage_rate: needed with policy 'overage'"
-
-        return
-
-    if limit.overage_rate is not None:
-        yield f"{path}.overage_rate: only with policy 'overage'"
-
-    if limit.overage_cap is not None:
-        yield f"{path}.overage_cap: only with policy 'overage'"
 
 
 def _plan(plan: Plan) -> c.Iterator[str]:
@@ -178,6 +194,26 @@ def _offer(path: str, offer: Offer, plans: c.Collection[str]) -> c.Iterator[str]
     if offer.kind == "trial_extension" and offer.days is None:
         yield f"{path}.days: needed with kind 'trial_extension'"
 
+    if offer.kind == "pause" and not 1 <= (offer.months or 0) <= _LONGEST_PAUSE:
+        yield f"{path}.months: a pause lasts 1 to {_LONGEST_PAUSE} months"
+
     for key in filter(None, (offer.plan, *offer.plans)):
         if key not in plans:
             yield f"{path}: there is no plan {key!r}"
+
+
+def _experiment(experiment: Experiment, offers: c.Collection[str]) -> c.Iterator[str]:
+    path = "experiment.variants"
+
+    if not experiment.variants:
+        yield f"{path}: there are none to compare"
+
+    yield from _repeated(path, [variant.key for variant in experiment.variants])
+
+    for index, variant in enumerate(experiment.variants):
+        if variant.key == "holdout":
+            yield f"{path}[{index}].key: 'holdout' is the arm without offers; take another"
+
+        for key in variant.offers:
+            if key not in offers:
+                yield f"{path}[{index}].offers: there is no offer {key!r}"

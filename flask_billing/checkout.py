@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from . import checkout_session, clock, lost_at_stripe, sync
 from .access import access_for
 from .catalog import Plan
-from .customers import currency_of
+from .customers import currency_of, reopen
 from .database import committed, insert, refuse_busy_session, reread, transaction
 from .errors import (
     AlreadySubscribedError,
@@ -28,6 +28,7 @@ from .errors import (
 from .models import ENDED, Checkout, Customer, Invoice, Subscription
 from .state import state
 from .stripe_customers import ensure_stripe_customer
+from .stripe_metered import metered_prices_of
 from .stripe_prices import stripe_price_of
 
 #: How long a session can be paid. Stripe allows 24 hours, and idempotency keys last as long.
@@ -63,17 +64,19 @@ class _Wish:
     currency: str
     quantity: int
     price: str
+    metered: list[str]
     trial_days: int
     success_url: str
     cancel_url: str
 
     def matches(self, row: Checkout) -> bool:
         """Whether an open checkout is for the same."""
-        return (row.plan, row.interval, row.quantity, row.price) == (
+        return (row.plan, row.interval, row.quantity, row.price, row.metered) == (
             self.plan,
             self.interval,
             self.quantity,
             self.price,
+            self.metered,
         )
 
 
@@ -97,6 +100,7 @@ def start(
     """
     refuse_busy_session(checkout_session.ACTION)
     refuse_second_subscription(customer.id)
+    reopen(customer)
     lost: set[str | None] = set()
 
     while True:
@@ -207,15 +211,20 @@ def _wish(
         plan=plan.key,
         interval=price.interval,
         currency=price.currency,
-        quantity=_seats(plan, quantity),
+        quantity=seats(plan, quantity),
         price=stripe_price_of(plan, price),
+        metered=list(metered_prices_of(plan, price)),
         trial_days=0 if has_used_trial(customer.id) else plan.trial_days,
         success_url=success_url,
         cancel_url=cancel_url,
     )
 
 
-def _seats(plan: Plan, quantity: int) -> int:
+def seats(plan: Plan, quantity: int) -> int:
+    """The seats that were asked for; one where a plan is not sold per seat.
+
+    :raises UnknownPlanError: where the plan is not sold for so many.
+    """
     if plan.seats is None:
         return 1
 
@@ -274,7 +283,7 @@ def _completed(customer: Customer, row: Checkout) -> Result:
     if subscription is None:
         return Result("updating", _plan(row), row)
 
-    if access.reason not in ("active", "trialing", "ending"):
+    if access.reason not in ("active", "trialing", "ending", "pausing"):
         return Result(_not_started(subscription, row), _plan(row), row)
 
     if row.announced_at is None and not _is_paid(subscription, row):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import typing as t
 
 import sqlalchemy as sa
@@ -14,6 +15,8 @@ from .models import Checkout, Customer
 from .row_marks import customer_metadata, idempotency_key
 from .state import state
 from .stripe_gateway import StripeObject, gateway
+
+log = logging.getLogger("flask_billing.checkout")
 
 #: A server error may be replayed to our key for a day. From this age on it is taken for that.
 REPLAYED_FROM: t.Final = dt.timedelta(minutes=10)
@@ -138,7 +141,10 @@ def _session_params(row: Checkout, customer: Customer) -> dict[str, object]:
         "mode": "subscription",
         "customer": customer.stripe_id,
         "client_reference_id": str(row.customer_id),
-        "line_items": [{"price": row.price, "quantity": row.quantity}],
+        "line_items": [
+            {"price": row.price, "quantity": row.quantity},
+            *({"price": metered} for metered in row.metered),
+        ],
         "success_url": row.success_url,
         "cancel_url": row.cancel_url,
         "expires_at": int(row.expires_at.timestamp()),
@@ -148,5 +154,31 @@ def _session_params(row: Checkout, customer: Customer) -> dict[str, object]:
 
     if state().app.config["BILLING_CHECKOUT_PROMOTION_CODES"]:
         params["allow_promotion_codes"] = True
+
+    return {**params, **_tax_params()}
+
+
+def _tax_params() -> dict[str, object]:
+    """What Checkout needs to calculate tax, and keeps on the customer for the next invoices."""
+    current = state()
+    taxed = current.app.config["BILLING_STRIPE_TAX"]
+    params: dict[str, object] = {}
+
+    if taxed and current.stripe.sandbox:
+        log.warning(
+            "BILLING_STRIPE_TAX is on, and the sandbox calculates no tax: this checkout, and what "
+            "comes of it, is without."
+        )
+    elif taxed:
+        params["automatic_tax"] = {"enabled": True}
+
+    if taxed:
+        params["billing_address_collection"] = "required"
+
+    if current.app.config["BILLING_CHECKOUT_TAX_IDS"]:
+        params["tax_id_collection"] = {"enabled": True}
+
+    if params:
+        params["customer_update"] = {"address": "auto", "name": "auto"}
 
     return params

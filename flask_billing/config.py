@@ -57,8 +57,20 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_TAX_PHRASE": None,
     # Where "Contact" and "Talk to us" lead: a URL or mailto address.
     "BILLING_CONTACT_URL": None,
+    # How long a quoted change of plan can be confirmed.
+    "BILLING_QUOTE_LIFETIME": timedelta(minutes=30),
     # Show a promotion code field at Checkout.
     "BILLING_CHECKOUT_PROMOTION_CODES": True,
+    # How often a customer may begin to add a card within an hour, which slows down card testing.
+    "BILLING_SETUP_INTENTS_PER_HOUR": 10,
+    # Stripe Tax: Checkout calculates tax, and asks for the address it needs. Not on the sandbox.
+    "BILLING_STRIPE_TAX": False,
+    # Let businesses give their tax id at Checkout.
+    "BILLING_CHECKOUT_TAX_IDS": False,
+    # Pages of ours that are left to Stripe's Billing Portal, as ("invoices", "address").
+    "BILLING_PORTAL_FEATURES": (),
+    # Id of the portal's configuration (bpc_…). None: the account's default one.
+    "BILLING_PORTAL_CONFIGURATION": None,
     # How often usage meters on open pages look for news.
     "BILLING_METER_POLL": timedelta(seconds=15),
     # Percent from which a meter looks amber and red. Looks only: see the limits' thresholds.
@@ -71,8 +83,12 @@ DEFAULTS: t.Final[dict[str, object]] = {
     # Requests that count without a change to their views: a list of rules, as
     # {"meter": "api_calls", "blueprints": ["api"], "exclude": ["api.health"], "cost": 1}.
     "BILLING_TRACKING": (),
-    # Write a mail into the outbox when usage passes a limit's thresholds.
+    # Write a mail into the outbox when usage passes a limit's thresholds, and when it is reset.
     "BILLING_USAGE_MAILS": True,
+    # Sender of mails to customers. None is Flask-Mailman's MAIL_DEFAULT_SENDER.
+    "BILLING_MAIL_SENDER": None,
+    # Mails that could not leave for so long are dropped.
+    "BILLING_MAIL_MAX_AGE": timedelta(days=3),
     # File for usage that could not be booked while the store was down, relative to the instance
     # folder. None: only the log has it.
     "BILLING_SPOOL": "billing-spool.jsonl",
@@ -92,8 +108,13 @@ DEFAULTS: t.Final[dict[str, object]] = {
     "BILLING_RESERVATION_TTL": timedelta(minutes=15),
     # Status of a refusal for lack of quota: 429 or 402.
     "BILLING_QUOTA_STATUS": 429,
-    # "inline" processes an event before answering Stripe, "deferred" leaves it to
-    # `flask billing webhooks retry`, run by cron.
+    # "embedded" runs the jobs in the processes that serve the app. None leaves them to
+    # `flask billing jobs worker` or cron.
+    "BILLING_SCHEDULER": None,
+    # After this without a sign of life, another process takes a running job over.
+    "BILLING_JOB_LEASE": timedelta(minutes=5),
+    # "inline" processes an event before answering Stripe, "deferred" leaves it to the job
+    # webhook-retries.
     "BILLING_WEBHOOK_PROCESSING": "inline",
     # Largest webhook body accepted, in bytes.
     "BILLING_WEBHOOK_MAX_BYTES": 1_048_576,
@@ -114,6 +135,7 @@ CHOICES: t.Final[dict[str, tuple[object, ...]]] = {
     "BILLING_HTMX": ("bundled", "host"),
     "BILLING_METERING_CONNECTION": ("own", "session"),
     "BILLING_QUOTA_STATUS": (429, 402),
+    "BILLING_SCHEDULER": (None, "embedded"),
     "BILLING_WEBHOOK_PROCESSING": ("inline", "deferred"),
 }
 

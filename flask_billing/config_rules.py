@@ -118,6 +118,8 @@ def _is_price(value: object) -> bool:
     return found.is_finite() and found >= 0
 
 
+#: What an app may leave to Stripe's Billing Portal.
+PORTAL_FEATURES: t.Final = ("payment_methods", "invoices", "address", "change", "cancel")
 #: What of a call of a language model a meter can count.
 _COUNTED: t.Final = (
     "total_tokens", "input_tokens", "output_tokens", "cached_tokens", "calls", "cost",
@@ -155,6 +157,17 @@ RULES: t.Final[dict[str, tuple[Check, str]]] = {
     "BILLING_CHECKOUT_DONE_ENDPOINT": _ENDPOINT,
     "BILLING_REDIRECT_HOSTS": (_are_hosts, "a list of host names, as ('pay.example.com',)"),
     "BILLING_CONTACT_URL": (_or_none(_is_link), "a URL or a mailto: address"),
+    "BILLING_SETUP_INTENTS_PER_HOUR": (_from(1), "1 or more"),
+    "BILLING_PORTAL_FEATURES": (
+        lambda value: (
+            isinstance(value, (tuple, list, set, frozenset)) and set(value) <= set(PORTAL_FEATURES)
+        ),
+        f"a list of what Stripe's portal is to do, of: {', '.join(PORTAL_FEATURES)}",
+    ),
+    "BILLING_PORTAL_CONFIGURATION": (
+        _or_none(lambda value: isinstance(value, str) and value.startswith("bpc_")),
+        "the id of a portal configuration (bpc_…), or None",
+    ),
     "BILLING_METER_POLL": _SOME_TIME,
     "BILLING_METER_WARN_PERCENT": _PERCENT,
     "BILLING_METER_CRITICAL_PERCENT": _PERCENT,
@@ -172,6 +185,7 @@ RULES: t.Final[dict[str, tuple[Check, str]]] = {
         "a mapping such as {'acme/large-2': {'input': 300, 'output': 1500, 'cached': 30}}, in "
         "minor units a million tokens",
     ),
+    "BILLING_JOB_LEASE": _SOME_TIME,
     "BILLING_WEBHOOK_MAX_BYTES": (_from(1), "1 or more"),
     "BILLING_WEBHOOK_TOLERANCE": _SOME_TIME,
     "BILLING_WEBHOOK_MAX_ATTEMPTS": (_from(1), "1 or more"),

@@ -1,21 +1,8 @@
-"""Discount offers as Stripe coupons: which coupon grants an offer, and on what terms."""
+"""Discount offers as Stripe coupons: on what terms, and what they take off."""
 
 from __future__ import annotations
 
-import hashlib
-
 from .catalog import Interval, Offer
-
-
-def coupon_id(offer: Offer, interval: Interval, currency: str) -> str:
-    """The id of the Stripe coupon that grants a discount offer to a plan of that interval.
-
-    Other terms are another coupon, because Stripe keeps a coupon's terms for good.
-
-    :param currency: the catalog's, for an amount off that names none.
-    """
-    terms = ":".join(str(value) for value in coupon_terms(offer, interval, currency).values())
-    return f"billing_{offer.key}_{hashlib.sha256(terms.encode()).hexdigest()[:12]}"
 
 
 def coupon_terms(offer: Offer, interval: Interval, currency: str) -> dict[str, str | int]:
@@ -41,3 +28,14 @@ def coupon_terms(offer: Offer, interval: Interval, currency: str) -> dict[str, s
         terms["duration_in_months"] = offer.months
 
     return terms
+
+
+def taken_off(offer: Offer, amount: int) -> int:
+    """What a discount offer takes off an invoice line, in minor units.
+
+    A percentage is rounded as Stripe does it: to the nearest, ties down.
+    """
+    if offer.percent_off is not None:
+        return -((100 - 2 * amount * offer.percent_off) // 200)
+
+    return min(offer.amount_off or 0, amount)

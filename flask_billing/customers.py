@@ -9,14 +9,14 @@ from flask import g
 from werkzeug.local import LocalProxy
 
 from . import clock, outbox
-from .database import insert, reread, transaction
+from .database import insert, reread, transaction, update
 from .errors import ConfigError, NotSignedInError
 from .models import Customer, Subscription
 from .owners import Owner, as_owner
 from .state import state
 
-# Built once: that costs more than running them.
-_OF_OWNER: t.Final = sa.select(Customer).where(
+# Built once: that costs more than running them. The first takes an owner's :func:`owner_key`.
+OF_OWNER: t.Final = sa.select(Customer).where(
     Customer.owner_type == sa.bindparam("owner_type"),
     Customer.owner_id == sa.bindparam("owner_id"),
 )
@@ -54,7 +54,25 @@ def customer_for(owner: object) -> Customer:
     if resolved is None:
         raise NotSignedInError
 
-    return _find(resolved) or _create(resolved)
+    return _welcomed(resolved, _find(resolved))
+
+
+def known_customer(owner: Owner) -> Customer | None:
+    """The customer of an owner; None where there is none, and none is created."""
+    return _find(owner)
+
+
+def reopen(customer: Customer) -> None:
+    """Let a customer whose account was closed be one again; named at the next sign-in."""
+    if customer.closed_at is None:
+        return
+
+    with transaction() as connection:
+        connection.execute(
+            sa.update(Customer).where(Customer.id == customer.id).values(closed_at=None)
+        )
+
+    update(customer, "closed_at")
 
 
 def find_current_customer() -> Customer | None:
@@ -71,6 +89,16 @@ def find_current_customer() -> Customer | None:
         known = g.billing_customer = owner, customer_for(owner)
 
     return known[1]
+
+
+def sign_in(owner: Owner, found: Customer | None) -> Customer:
+    """Take what was read of the signed-in owner as the current customer.
+
+    :param found: None where there was none: then one is created.
+    """
+    customer = _welcomed(owner, found)
+    g.billing_customer = owner, customer
+    return customer
 
 
 def require_current_customer() -> Customer:
@@ -122,13 +150,36 @@ def _created_rows(customer_id: int | None) -> list[dict[str, object]]:
     return [outbox.signal_row("customer.created", customer_id=customer_id, key=key)]
 
 
+def owner_key(owner: Owner) -> dict[str, str]:
+    """What :data:`OF_OWNER` is asked by."""
+    return {"owner_type": owner.type, "owner_id": owner.id}
+
+
 def _find(owner: Owner) -> Customer | None:
-    found: Customer | None = state().db.session.scalar(_OF_OWNER, _key(owner))
+    found: Customer | None = state().db.session.scalar(OF_OWNER, owner_key(owner))
     return found
 
 
-def _key(owner: Owner) -> dict[str, str]:
-    return {"owner_type": owner.type, "owner_id": owner.id}
+def _welcomed(owner: Owner, found: Customer | None) -> Customer:
+    """The customer of an owner, created if new, and named as the host names them."""
+    customer = found or _create(owner)
+
+    if customer.email is None and owner.email and customer.closed_at is None:
+        _name(customer, owner)
+
+    return customer
+
+
+def _name(customer: Customer, owner: Owner) -> None:
+    """Take over who a customer without a name is, as the host says."""
+    with transaction() as connection:
+        connection.execute(
+            sa.update(Customer)
+            .where(Customer.id == customer.id, Customer.email.is_(None))
+            .values(email=owner.email, name=customer.name or owner.name)
+        )
+
+    update(customer, "email", "name")
 
 
 def _create(owner: Owner) -> Customer:
@@ -149,6 +200,6 @@ def _create(owner: Owner) -> Customer:
         written = outbox.write(connection, _created_rows(created))
 
     outbox.dispatch(written)
-    found = _find(owner) or reread(_OF_OWNER.params(_key(owner)))
+    found = _find(owner) or reread(OF_OWNER.params(owner_key(owner)))
     assert found is not None, "the customer was committed a moment ago"
     return found

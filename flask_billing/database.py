@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import json
 import os
 import typing as t
 import weakref
@@ -30,8 +31,11 @@ if t.TYPE_CHECKING:
 Insert = postgresql.Insert | sqlite.Insert
 Row = t.TypeVar("Row", bound=Base)
 
+#: JSON without blanks, and not searched for cycles: what is stored came as JSON, or is flat.
+_as_json: t.Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _CHANGES_AT_BEGIN: t.Final = "billing_changes_at_begin"
-_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+_inherited: list[sa.Connection] = []
+_states: weakref.WeakSet[BillingState] = weakref.WeakSet()
 
 
 def engine() -> sa.Engine:
@@ -42,17 +46,15 @@ def engine() -> sa.Engine:
 def _engine(current: BillingState) -> sa.Engine:
     if current.own_engine is None:
         current.own_engine = _build(current)
-        _engines.add(current.own_engine)
+        current.keeps_one = _spares_one(current.own_engine)
+        _states.add(current)
 
     return current.own_engine
 
 
-def has_own_connection() -> bool:
+def has_own_connection(current: BillingState | None = None) -> bool:
     """Whether own transactions are possible, or have to join ``db.session``."""
-    return _has_own_connection(state())
-
-
-def _has_own_connection(current: BillingState) -> bool:
+    current = current or state()
     cached: bool | None = current.caches.get("own_connection")
 
     if cached is None:
@@ -63,6 +65,12 @@ def _has_own_connection(current: BillingState) -> bool:
         current.caches["own_connection"] = cached
 
     return cached
+
+
+def own_driver() -> str | None:
+    """The driver of own transactions; None where these have to join ``db.session``."""
+    current = state()
+    return _engine(current).dialect.driver if has_own_connection(current) else None
 
 
 def host_session_is_writing() -> bool:
@@ -76,8 +84,7 @@ def host_session_is_writing() -> bool:
     return bool(session.new or session.dirty or session.deleted) or _has_written(session)
 
 
-@contextlib.contextmanager
-def transaction() -> c.Iterator[sa.Connection]:
+def transaction() -> contextlib.AbstractContextManager[sa.Connection]:
     """A transaction of its own: committed on leaving, rolled back by an exception.
 
     In session mode it is a savepoint, and lasts only if the host's session is committed,
@@ -86,14 +93,20 @@ def transaction() -> c.Iterator[sa.Connection]:
     """
     current = state()
 
-    if _has_own_connection(current) and not _holds_write_lock(current.db):
-        with prepared.transaction(_engine(current)) as connection:
-            yield connection
+    if has_own_connection(current) and not _holds_write_lock(current.db):
+        return _own_transaction(current)
 
-        return
+    return savepoint()
 
-    with savepoint() as connection:
-        yield connection
+
+@contextlib.contextmanager
+def _own_transaction(current: BillingState) -> c.Iterator[sa.Connection]:
+    connection = take(current)
+
+    try:
+        yield from prepared.writing(connection)
+    finally:
+        give_back(current, connection)
 
 
 @contextlib.contextmanager
@@ -223,7 +236,7 @@ def close(current: BillingState) -> None:
 
 def _build(current: BillingState) -> sa.Engine:
     host = current.db.engine
-    options: dict[str, t.Any] = {}
+    options: dict[str, t.Any] = {"json_serializer": _as_json}
 
     if host.dialect.name == "postgresql":
         # The pool brings the host's level along; statements here are to see the latest rows.
@@ -236,6 +249,42 @@ def _build(current: BillingState) -> sa.Engine:
         _tune_sqlite(built, current)
 
     return built
+
+
+def take(current: BillingState) -> sa.Connection:
+    """A connection of the own engine: the one at hand, or one of the pool's."""
+    try:
+        return current.at_hand.pop()
+    except IndexError:
+        return _engine(current).connect()
+
+
+def give_back(current: BillingState, connection: sa.Connection) -> None:
+    """Keep a connection at hand, else give it to the pool, which rolls back what was begun."""
+    if (
+        current.keeps_one
+        and not current.at_hand
+        and connection.engine is current.own_engine
+        and not connection.invalidated
+        and not connection.in_transaction()
+        and not prepared.has_begun(connection)
+    ):
+        current.at_hand.append(connection)
+    else:
+        connection.close()
+
+
+def _spares_one(built: sa.Engine) -> bool:
+    """Whether a connection may be kept that is not given back to the pool.
+
+    On SQLite, where nothing on the way drops it, and where the pool has another.
+    """
+    connections = built.pool
+    return (
+        built.dialect.name == "sqlite"
+        and isinstance(connections, pool.QueuePool)
+        and connections.size() != 1
+    )
 
 
 def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
@@ -264,6 +313,11 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
 
         reads = connection.get_execution_options().get("billing_reads", False)
         prepared.begin(connection, "BEGIN" if reads else "BEGIN IMMEDIATE")
+
+    @event.listens_for(built, "engine_disposed")
+    def dispose(_engine: sa.Engine) -> None:
+        while current.at_hand:
+            current.at_hand.pop().invalidate()
 
 
 def _holds_transaction(session: Session) -> bool:
@@ -331,8 +385,13 @@ def _note_changes(connection: sa.Connection) -> None:
 
 def _forget_inherited_connections() -> None:
     # A forked worker must not talk on its parent's sockets.
-    for built in _engines:
-        built.dispose(close=False)
+    for current in _states:
+        # Never freed here, as that would take a lock which a thread of the parent's may hold.
+        _inherited.extend(current.at_hand)
+        current.at_hand.clear()
+
+        if current.own_engine is not None:
+            current.own_engine.dispose(close=False)
 
 
 if hasattr(os, "register_at_fork"):

@@ -76,6 +76,121 @@ class AlreadySubscribedError(BillingError):
         )
 
 
+class InvoiceNotFoundError(BillingError):
+    """There is no such invoice of this customer's, or nothing of it to show."""
+
+    def __init__(self) -> None:
+        super().__init__("There is no such invoice of this customer's. Nothing was charged.")
+
+
+class InvoiceNotPayableError(BillingError):
+    """The invoice is a draft or void, so there is nothing to pay."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        super().__init__(
+            f"This invoice is {status}, so there is nothing to pay. Nothing was charged."
+        )
+
+
+class NoPaymentMethodError(BillingError):
+    """Neither the customer nor the subscription has anything on file that could be charged."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "There is no payment method on file. Nothing was charged. Add a card and pay again, "
+            "or pay on the invoice's page at Stripe."
+        )
+
+
+class DetailsRefusedError(BillingError):
+    """Stripe does not take some billing details. ``field`` is the one it names."""
+
+    def __init__(self, field: str | None) -> None:
+        self.field = field
+        super().__init__(
+            f"Stripe does not accept these billing details ({field or 'no field was named'}). "
+            "Nothing was charged. Correct them and send them again."
+        )
+
+
+class ChangeRefusedError(BillingError):
+    """A subscription cannot be changed so now. Subclasses say why; nothing was charged."""
+
+    #: A word for programs, as in JSON answers.
+    code = "change_refused"
+
+
+class NoSubscriptionError(ChangeRefusedError):
+    """There is no live subscription that could be changed."""
+
+    code = "no_subscription"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This customer has no plan that could be changed. Nothing was charged. "
+            "A plan starts with a checkout."
+        )
+
+
+class ChangeUnderWayError(ChangeRefusedError):
+    """Another change is on its way to Stripe, and its outcome is not known yet."""
+
+    code = "change_under_way"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Another change of this plan is being carried out, and Stripe has not said yet how it "
+            "went. Nothing further was charged. Try again in a few minutes."
+        )
+
+
+class InvalidAnswerError(ChangeRefusedError):
+    """An answer to the survey that cannot be kept.
+
+    ``field`` is "reason" or "comment".
+    """
+
+    code = "invalid_answer"
+
+    def __init__(self, field: str, text: str) -> None:
+        self.field = field
+        super().__init__(f"{text} Nothing was changed.")
+
+
+class NotPausableError(ChangeRefusedError):
+    """The plan cannot be paused as it stands; ``why`` is a word for programs."""
+
+    code = "not_pausable"
+
+    def __init__(self, why: str, text: str) -> None:
+        self.why = why
+        super().__init__(f"{text} Nothing was changed.")
+
+
+class OfferNotFoundError(BillingError):
+    """There is no such offer, or it was made to another customer. Nothing was changed."""
+
+
+class OfferRefusedError(ChangeRefusedError):
+    """An offer cannot be taken any more. Nothing was changed.
+
+    ``why`` is "expired" (its visit is over), "taken" (it or one like it was taken already),
+    "changed" (its terms are others now, or were tampered with) or "refused" (Stripe did not
+    accept it).
+    """
+
+    code = "offer_refused"
+
+    def __init__(self, why: str, *, visit: int | None = None) -> None:
+        self.why = why
+        self.visit = visit
+        super().__init__(
+            f"This offer cannot be taken ({why}). Nothing was charged and nothing was changed. "
+            "The cancel page shows what is offered now."
+        )
+
+
 class StripeError(BillingError):
     """Stripe refused or could not be reached. Subclasses say which."""
 
@@ -138,6 +253,62 @@ class StripeRejectedError(StripeError):
 
 class StripeNotFoundError(StripeRejectedError):
     """The object does not exist at Stripe, or belongs to another account or mode."""
+
+
+class PaymentMethodNotFoundError(BillingError):
+    """The card or setup intent is not one of this customer's, or not attached any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This customer has no such payment method. Nothing was changed and nothing was "
+            "charged. Look at the list of payment methods again."
+        )
+
+
+class LastPaymentMethodError(BillingError):
+    """The last card of a live subscription: without it the next invoice could not be paid."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is the only payment method, and a plan is charged to it. Nothing was removed. "
+            "Add another one before removing this one."
+        )
+
+
+class PaymentMethodsChangedError(BillingError):
+    """What was decided on is no longer what there is, as in a page that was open for long."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payment methods have changed since they were shown. Nothing was changed now. "
+            "Look at them again."
+        )
+
+
+class TooManyCardsTriedError(BillingError):
+    """The customer began to add a card more often than the hour allows."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        super().__init__(
+            f"A card was tried {limit} times within an hour, which is all that "
+            "BILLING_SETUP_INTENTS_PER_HOUR allows. Nothing was saved or charged. Try again in an "
+            "hour."
+        )
+
+
+class CardNotSavedError(BillingError):
+    """A setup intent that has not succeeded, whatever the address says that brought it.
+
+    :param status: Stripe's, as ``requires_payment_method`` or ``processing``.
+    """
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+        super().__init__(
+            f"The card was not saved: its setup intent is {status}. Nothing was charged. Add it "
+            "again, or another one."
+        )
 
 
 class WebhookRejectedError(BillingError):

@@ -24,8 +24,10 @@ if t.TYPE_CHECKING:
         CycleTotal,
         Decision,
         Dimensions,
+        Fact,
         MeteredStream,
         OwnerSummary,
+        Recorded,
         Reservation,
         RunSummary,
         Usage,
@@ -93,6 +95,7 @@ class Billing:
         _add_pages(app)
         _add_commands(app)
         _add_tracking(current)
+        _add_scheduler(app)
 
         if app.config["BILLING_SANDBOX"]:
             _add_sandbox(app)
@@ -108,6 +111,11 @@ class Billing:
         """Register the function that returns who acts inside the owner, for usage by member."""
         self._hooks.member = loader
         return loader
+
+    def is_member(self, hook: Loader) -> Loader:
+        """Register the function that says whether somebody named ``member=`` is an owner's."""
+        self._hooks.is_member = t.cast("c.Callable[[Owner, str], bool]", hook)
+        return hook
 
     def admin_loader(self, loader: Loader) -> Loader:
         """Register the function that says whether this request may see the admin pages."""
@@ -134,6 +142,14 @@ class Billing:
         self._hooks.currency_for = t.cast(c.Callable[[object], str | None], hook)
         return hook
 
+    def retention_mode(self, hook: Loader) -> Loader:
+        """Register the function that says when a leaving customer may be shown an offer.
+
+        It returns "inline", "after" or "off"; see docs/retention.md.
+        """
+        self._hooks.retention_mode = t.cast(c.Callable[[object], str], hook)
+        return hook
+
     def on(self, name: str) -> c.Callable[[Loader], Loader]:
         """Register a listener of a domain event, as ``@billing.on("subscription.activated")``.
 
@@ -156,6 +172,19 @@ class Billing:
         from . import customers
 
         return customers.customer_for(owner)
+
+    def close(self, owner: object) -> Customer | None:
+        """End all that could be charged to an owner, then forget who they were.
+
+        Call it before you delete them, with nothing uncommitted. Invoices stay.
+
+        :returns: the closed customer; None where the owner never was one.
+        :raises BillingError: where something could not be ended: nobody was forgotten, so delete
+            nothing, and call it again.
+        """
+        from . import closing
+
+        return closing.close(owner)
 
     def access(self, customer: Customer | None = None) -> Access:
         """What a customer may do now, and why. None is the signed-in one."""
@@ -215,6 +244,12 @@ class Billing:
         from . import metering
 
         return metering.record(meter, quantity, key=key, at=at, customer=customer, **dimensions)
+
+    def record_many(self, facts: c.Iterable[Fact]) -> list[Recorded]:
+        """Book many facts, each exactly once; what became of each."""
+        from . import metering
+
+        return metering.record_many(facts)
 
     def reserve(
         self,
@@ -311,7 +346,7 @@ class Billing:
     def history(
         self,
         customer: Customer,
-        meter: str,
+        meter: str | None,
         start: date,
         end: date,
         *,
@@ -386,6 +421,12 @@ class Billing:
 
         return metered(meter, quantity, signed_out=signed_out)
 
+    def counters(self) -> dict[str, int]:
+        """Events, outbox rows and subscription changes by state, for the host's metrics."""
+        from .doctor import health
+
+        return health.counters()
+
     @property
     def metering_enabled(self) -> bool:
         """Whether usage is tracked in the current app."""
@@ -447,6 +488,13 @@ def _add_tracking(current: BillingState) -> None:
         from .metering import tracking
 
         tracking.install(current)
+
+
+def _add_scheduler(app: Flask) -> None:
+    if app.config["BILLING_SCHEDULER"] == "embedded":
+        from .jobs import embedded
+
+        embedded.install(app)
 
 
 def _add_sandbox(app: Flask) -> None:

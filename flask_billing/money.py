@@ -58,6 +58,21 @@ def format_money(
     return format_currency(value, currency.upper(), locale=locale)
 
 
+def format_rate(amount: Decimal, currency: str, locale: str | Locale = "en_US") -> str:
+    """An amount that may hold fractions of the minor unit, all digits of it: ``$0.036``, ``$9``.
+
+    :param amount: minor units.
+    """
+    from babel.numbers import format_currency
+
+    value = amount.scaleb(-exponent(currency))
+
+    if amount == amount.to_integral_value():
+        return format_money(int(amount), currency, locale, drop_zeros=True)
+
+    return format_currency(value, currency.upper(), locale=locale, decimal_quantization=False)
+
+
 def _whole_pattern(locale: str | Locale) -> str:
     from babel import Locale
 

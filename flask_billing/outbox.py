@@ -21,6 +21,7 @@ from .models import Outbox
 from .prepared import Prepared
 from .signals import NAMES, signal
 from .state import state
+from .writes import Writes
 
 log = logging.getLogger("flask_billing.outbox")
 
@@ -70,13 +71,19 @@ def write(connection: sa.Connection, rows: c.Sequence[dict[str, object]]) -> lis
 
     :returns: what was written, to :func:`dispatch` after the commit.
     """
+    return write_last(Writes(connection), rows)
+
+
+def write_last(writes: Writes, rows: c.Sequence[dict[str, object]]) -> list[Written]:
+    """Send writes with their rows as the last of them."""
     if not rows:
+        writes.send()
         return []
 
     rows = [_heard_by_nobody(row) or row for row in rows]
-    statement = _insert_statement(connection.dialect, len(rows))
+    statement = _insert_statement(writes.connection.dialect, len(rows))
     numbered = {f"{name}_{n}": row[name] for n, row in enumerate(rows) for name in _COLUMNS}
-    ids = {row["dedupe_key"]: row["id"] for row in statement.rows(connection, numbered)}
+    ids = {row["dedupe_key"]: row["id"] for row in writes.send(statement, numbered)}
     return [
         Written(ids[key], t.cast("str", row["kind"]), t.cast("str", row["name"]), row)
         for row in rows
@@ -102,9 +109,10 @@ def dispatch(written: c.Sequence[Written]) -> None:
         if failure is None:
             sent.append(row.id)
         else:
-            _mark([row.id], _failed(failure, 1))
+            _mark([row.id], retry_values(failure, 1))
 
-    _mark(sent, {"state": "sent", "sent_at": clock.wall()})
+    if sent:
+        _mark(sent, {"state": "sent", "sent_at": clock.wall()})
 
 
 def drain(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(seconds=30)) -> int:
@@ -121,7 +129,7 @@ def drain(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(seconds=30))
     for row in rows:
         failure = _send(row.id, row.name, row.customer_id, row.body)
         values = (
-            _failed(failure, row.attempts + 1)
+            retry_values(failure, row.attempts + 1)
             if failure
             else {"state": "sent", "sent_at": clock.wall(), "error": None}
         )
@@ -196,12 +204,12 @@ def _send(
 
 
 def _mark(row_ids: list[int], values: dict[str, object]) -> None:
-    if row_ids:
-        with transaction() as connection:
-            connection.execute(sa.update(Outbox).where(Outbox.id.in_(row_ids)).values(**values))
+    with transaction() as connection:
+        connection.execute(sa.update(Outbox).where(Outbox.id.in_(row_ids)).values(**values))
 
 
-def _failed(error: Exception, attempts: int) -> dict[str, object]:
+def retry_values(error: Exception, attempts: int) -> dict[str, object]:
+    """The columns of a row that did not leave: when it is tried again, or that it never is."""
     delay = dt.timedelta(seconds=min(3600, 15 * 2**attempts))
     return {
         "state": "dead" if attempts >= MAX_ATTEMPTS else "waiting",

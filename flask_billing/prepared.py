@@ -11,15 +11,21 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPIModule
+from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
 
 Values = c.Mapping[str, t.Any]
 Row = dict[str, t.Any]
-Statement = sa.Select[t.Any] | sa.Insert | sa.Update
+Statement = (
+    sa.Select[*tuple[t.Any, ...]] | sa.CompoundSelect[*tuple[t.Any, ...]] | sa.Insert | sa.Update
+)
 Convert = c.Callable[[t.Any], t.Any]
+
+#: A named parameter in SQL for psycopg.
+PLACEHOLDER: t.Final = re.compile(r"%\((\w+)\)s")
 
 
 class Prepared:
@@ -31,25 +37,26 @@ class Prepared:
     def __init__(self, statement: Statement, dialect: sa.Dialect) -> None:
         compiled = statement.compile(dialect=dialect)
         assert not compiled.post_compile_params, "a list in a parameter is not known beforehand"
-        self._sql = str(compiled)
-        self._constants = {**compiled.params, **_defaults(compiled.insert_prefetch)}
-        binders = {name: _binder(bind.type, dialect) for name, bind in compiled.binds.items()}
-        self._binders = [(name, binder) for name, binder in binders.items() if binder is not None]
-        self._order = compiled.positiontup if compiled.positional else None
+        self.sql = str(compiled)
+        self.constants = {**compiled.params, **_defaults(compiled.insert_prefetch)}
+        self.by_name = not compiled.positional
+        self.order = compiled.positiontup or parameters(self.sql)
+        self.binders = [(name, _binder(compiled.binds[name].type, dialect)) for name in self.order]
+        self.raw = raw(self.sql) if dialect.driver == "psycopg" else None
         returned = list(statement.exported_columns)
-        self._names = [str(column.key) for column in returned]
+        self.names = [str(column.key) for column in returned]
         readers = [_reader(column.type, dialect) for column in returned]
-        self._readers = [
+        self.readers = [
             (name, reader)
-            for name, reader in zip(self._names, readers, strict=True)
+            for name, reader in zip(self.names, readers, strict=True)
             if reader is not None
         ]
 
     def rows(self, connection: sa.Connection, values: Values) -> list[Row]:
         """Run it and read what it returns."""
-        found = [dict(zip(self._names, row, strict=True)) for row in self._run(connection, values)]
+        found = [dict(zip(self.names, row, strict=True)) for row in self._run(connection, values)]
 
-        for name, reader in self._readers:
+        for name, reader in self.readers:
             for row in found:
                 row[name] = reader(row[name])
 
@@ -61,68 +68,100 @@ class Prepared:
         return changed
 
     def _run(self, connection: sa.Connection, values: Values) -> t.Any:
-        if _is_watched(connection.engine):
-            found = connection.exec_driver_sql(self._sql, self._bound(values))
-            return found.all() if self._names else found.rowcount
+        values = {**self.constants, **values} if self.constants else values
+        bound = [
+            values[name] if binder is None else binder(values[name])
+            for name, binder in self.binders
+        ]
 
-        # Without a context manager of ours: half a dozen of these are a delivery.
-        cursor = connection.connection.cursor()
+        if self.raw is not None and not _is_watched(connection.engine):
+            cursor = _raw_cursor(connection)
+            return _execute(connection, cursor, self.raw, bound, returns=bool(self.names))
 
-        try:
-            cursor.execute(self._sql, self._bound(values))
-            return cursor.fetchall() if self._names else cursor.rowcount
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _wrapped(error, connection, self._sql) from error
-        finally:
-            cursor.close()
+        arranged = dict(zip(self.order, bound, strict=True)) if self.by_name else tuple(bound)
+        return run(connection, self.sql, arranged, returns=bool(self.names))
 
-    def _bound(self, values: Values) -> dict[str, t.Any] | tuple[t.Any, ...]:
-        bound = {**self._constants, **values}
 
-        for name, binder in self._binders:
-            bound[name] = binder(bound[name])
+def constant(text: str) -> sa.ColumnElement[str]:
+    """A text of ours as it stands in the SQL, and not as a parameter.
 
-        return bound if self._order is None else tuple([bound[name] for name in self._order])
+    A list of parameters would be written into the SQL again at each execution, and by a
+    parameter that decides on a partial index SQLite plans the statement anew.
+    """
+    return sa.literal_column(f"'{text}'", sa.String)
+
+
+def run(connection: sa.Connection, sql: str, bound: t.Any, *, returns: bool) -> t.Any:
+    """Run a statement as the driver takes it, inside the connection's transaction.
+
+    :returns: its rows, or how many it changed.
+    """
+    if _is_watched(connection.engine):
+        found = connection.exec_driver_sql(sql, bound)
+        return found.all() if returns else found.rowcount
+
+    return _execute(connection, connection.connection.cursor(), sql, bound, returns=returns)
+
+
+def _execute(
+    connection: sa.Connection, cursor: DBAPICursor, sql: str, bound: t.Any, *, returns: bool
+) -> t.Any:
+    # Without a context manager of ours: half a dozen of these are a delivery.
+    try:
+        cursor.execute(sql, bound)
+        return cursor.fetchall() if returns else cursor.rowcount
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(error, connection, sql) from error
+    finally:
+        cursor.close()
+
+
+def _raw_cursor(connection: sa.Connection) -> DBAPICursor:
+    psycopg = t.cast("t.Any", connection.dialect.loaded_dbapi)
+    cursor: DBAPICursor = psycopg.RawCursor(connection.connection.dbapi_connection)
+    return cursor
 
 
 def begin(connection: sa.Connection, sql: str) -> None:
     """Begin a transaction by this statement, where the driver does not."""
-    with _errors(connection, sql):
+    try:
         connection.connection.cursor().execute(sql)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _wrapped(error, connection, sql) from error
 
 
-@contextlib.contextmanager
-def transaction(engine: sa.Engine) -> c.Iterator[sa.Connection]:
-    """A write on a connection of its own: committed on leaving, rolled back by an exception.
+def writing(connection: sa.Connection) -> c.Iterator[sa.Connection]:
+    """A write on a connection: committed on leaving, rolled back by an exception.
 
     Begun and committed on the driver, as SQLAlchemy's own objects for it cost more than both.
     Statements that are not prepared take part: its transaction then joins the open one.
     """
-    if _is_watched(engine):
-        with engine.begin() as connection:
+    if _is_watched(connection.engine) or connection.engine.dispatch.commit:
+        with connection.begin():
             yield connection
 
         return
 
-    with engine.connect() as connection:
-        if connection.dialect.name == "sqlite":
-            begin(connection, "BEGIN IMMEDIATE")
+    if connection.dialect.name == "sqlite":
+        begin(connection, "BEGIN IMMEDIATE")
 
-        try:
-            yield connection
+    try:
+        yield connection
 
-            if not connection.in_transaction():
-                with _errors(connection, "COMMIT"):
-                    connection.connection.commit()
-            else:
-                connection.commit()
-        except BaseException:
-            # The pool would do so too, but not before a failed commit is looked into.
-            if not connection.invalidated:
-                connection.rollback()
-                connection.connection.rollback()
+        if not connection.in_transaction():
+            _commit(connection)
+        else:
+            connection.commit()
+    except BaseException:
+        # The pool would do so too, but not before a failed commit is looked into.
+        if not connection.invalidated:
+            connection.rollback()
+            connection.connection.rollback()
 
-            raise
+        raise
+
+
+transaction = contextlib.contextmanager(writing)
 
 
 def has_begun(connection: sa.Connection) -> bool:
@@ -130,19 +169,17 @@ def has_begun(connection: sa.Connection) -> bool:
     return bool(getattr(connection.connection.dbapi_connection, "in_transaction", False))
 
 
-@contextlib.contextmanager
-def _errors(connection: sa.Connection, sql: str) -> c.Iterator[None]:
-    """The driver's errors turned into SQLAlchemy's."""
+def _commit(connection: sa.Connection) -> None:
     try:
-        yield
+        connection.connection.commit()
     except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(error, connection, sql) from error
+        raise _wrapped(error, connection, "COMMIT") from error
 
 
 def _is_watched(engine: sa.Engine) -> bool:
-    """Whether somebody listens to what this engine does, to count or trace it."""
+    """Whether somebody listens to this engine's statements, to count or trace them."""
     dispatch = engine.dispatch
-    return bool(dispatch.before_cursor_execute or dispatch.after_cursor_execute or dispatch.commit)
+    return bool(dispatch.before_cursor_execute or dispatch.after_cursor_execute)
 
 
 def _wrapped(error: DBAPIModule.Error, connection: sa.Connection, sql: str) -> BaseException:
@@ -161,6 +198,22 @@ def _wrapped(error: DBAPIModule.Error, connection: sa.Connection, sql: str) -> B
         connection_invalidated=lost,
         dialect=connection.dialect,
     )
+
+
+def parameters(sql: str) -> list[str]:
+    """The names of the parameters in SQL for psycopg, each once."""
+    return list(dict.fromkeys(PLACEHOLDER.findall(sql)))
+
+
+def raw(sql: str) -> str:
+    """SQL for psycopg with PostgreSQL's own placeholders, numbered as :func:`parameters` are.
+
+    psycopg reads a statement of more than 4 kB or 50 parameters anew at each execution, to
+    number them itself.
+    """
+    numbers = {name: n for n, name in enumerate(parameters(sql), 1)}
+    numbered = PLACEHOLDER.sub(lambda found: f"${numbers[found[1]]}", sql)
+    return numbered.replace("%%", "%")
 
 
 def _defaults(columns: c.Iterable[sa.Column[t.Any]]) -> Values:

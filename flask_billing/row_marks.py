@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 #: Keys of the metadata that says whose an object at Stripe is.
 CUSTOMER: t.Final = "billing_customer"
 SINCE: t.Final = "billing_customer_since"
+#: Key of a subscription's metadata: from when on its pause holds, in Unix seconds.
+PAUSE_FROM: t.Final = "billing_pause_from"
 
 
 class Row(t.Protocol):
@@ -30,6 +32,16 @@ class Row(t.Protocol):
 def idempotency_key(row: Row, kind: str, attempt: int) -> str:
     """The key of a request that is made of this row: the same for every repeat."""
     return f"fb:{kind}:{row.id}:{_moment(row.created_at)}:{attempt}"
+
+
+def unmistakable(row: Row) -> str:
+    """A row's number, and what tells it from that of another database."""
+    return f"{row.id}@{_moment(row.created_at)}"
+
+
+def reference(row: Row) -> str:
+    """What a customer may quote of it, as ``20261130-17``."""
+    return f"{row.created_at.astimezone(UTC):%Y%m%d}-{row.id}"
 
 
 def customer_metadata(customer: Row) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from .database import committed, refuse_busy_session, update
+from .errors import BillingError
 from .models import Customer
 from .row_marks import customer_metadata, idempotency_key
 from .stripe_gateway import gateway
@@ -34,6 +35,45 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
     update(customer, "stripe_id")
     assert customer.stripe_id is not None
     return customer.stripe_id
+
+
+def link(customer: Customer, stripe_id: str) -> None:
+    """Link a customer to one that Stripe has of the same owner, as after a restored backup.
+
+    What belongs to it comes with :func:`.reconciliation.reconcile_customer`.
+
+    :raises BillingError: where it is another owner's, or either of the two is linked otherwise.
+    :raises StripeError: where Stripe does not know it, or did not answer.
+    """
+    theirs = gateway().get(f"/v1/customers/{stripe_id}").get("metadata") or {}
+    owner = {"owner_type": customer.owner_type, "owner_id": customer.owner_id}
+
+    if {name: theirs.get(name) for name in owner} != owner:
+        raise BillingError(
+            f"Stripe customer {stripe_id} was not made for {customer.owner_type} "
+            f"{customer.owner_id}. Nothing was changed."
+        )
+
+    try:
+        with committed("link a customer") as connection:
+            linked = connection.execute(
+                sa.update(Customer)
+                .where(
+                    Customer.id == customer.id,
+                    sa.or_(Customer.stripe_id.is_(None), Customer.stripe_id == stripe_id),
+                )
+                .values(stripe_id=stripe_id)
+            ).rowcount
+    except sa.exc.IntegrityError:  # another row has it
+        linked = 0
+
+    if not linked:
+        raise BillingError(
+            f"{customer.owner_type} {customer.owner_id} or Stripe customer {stripe_id} is linked "
+            "otherwise already. Nothing was changed."
+        )
+
+    update(customer, "stripe_id")
 
 
 def _params(customer: Customer) -> dict[str, object]:

@@ -13,11 +13,14 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import dataclasses
+import functools
 import json
 import threading
 import time
 import typing as t
 import urllib.parse
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 
 from . import errors
 from .decline_reasons import sentence
@@ -85,10 +88,12 @@ class Gateway:
             page = self._request("get", path, query)
             yield from page["data"]
 
-            if not page.get("has_more") or not page["data"]:
+            if next_page := page.get("next_page_url"):  # of the v2 API
+                path, query = next_page, {}
+            elif page.get("has_more") and page["data"]:
+                query = {**query, "starting_after": page["data"][-1]["id"]}
+            else:
                 return
-
-            query = {**query, "starting_after": page["data"][-1]["id"]}
 
     def post(
         self, path: str, params: Params | None = None, *, idempotency_key: str | None = None
@@ -115,6 +120,24 @@ class Gateway:
                 time.sleep(seconds)
 
         return self._request("post", path, params, options)
+
+    def server_time(self) -> datetime | None:
+        """The time by Stripe's clock, to the second; None where an answer bears no date.
+
+        :raises StripeError: where Stripe could not be asked.
+        """
+        sdk = self._sdk()
+        import stripe
+
+        try:
+            answer = sdk.transport.request_with_retries(
+                "get", _url("/v1/customers", {"limit": 1}), sdk.headers, max_network_retries=1
+            )
+        except stripe.StripeError as error:
+            raise _translated(error) from error
+
+        date = {name.lower(): value for name, value in answer[2].items()}.get("date")
+        return None if date is None else parsedate_to_datetime(date)
 
     def delete(self, path: str, params: Params | None = None) -> StripeObject:
         """Delete or cancel something."""
@@ -200,8 +223,12 @@ def _url(path: str, params: Params | None) -> str:
         else:
             pairs.append((name, str(value).lower() if isinstance(value, bool) else value))
 
-    query = urllib.parse.urlencode(pairs, safe="[]")
-    return f"{_API}{path}?{query}"
+    return f"{_API}{path}?{_query(tuple(pairs))}"
+
+
+@functools.lru_cache(maxsize=64)
+def _query(pairs: tuple[tuple[str, object], ...]) -> str:
+    return urllib.parse.urlencode(pairs, safe="[]")
 
 
 def _as_the_sdk_reads(answer: tuple[str, int, c.Mapping[str, str]]) -> StripeObject:

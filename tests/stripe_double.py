@@ -30,6 +30,9 @@ from flask_billing.database import close
 from flask_billing.extension import CatalogSource
 from flask_billing.state import BillingState
 
+from . import tables
+from .patience import patient
+
 StripeObject = dict[str, t.Any]
 
 API_KEY = "sk_test_of_the_tests"
@@ -45,7 +48,12 @@ PATHS: t.Final = {
     "payment_method": "/v1/payment_methods",
     "checkout.session": "/v1/checkout/sessions",
     "product": "/v1/products",
+    "invoice_payment": "/v1/invoice_payments",
+    "credit_note": "/v1/credit_notes",
 }
+
+#: Kinds that are asked for as lists.
+LISTED: t.Final = ("/v1/invoice_payments", "/v1/credit_notes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,6 +165,9 @@ class CannedStripe(stripe.HTTPClient):
 
         held = self.objects.get(request.path)
 
+        if request.method == "GET" and request.path in LISTED:
+            return json.dumps({"object": "list", "data": self._listed(request)}), 200
+
         if request.method != "GET" or held is None:
             name = request.path.rpartition("/")[2]
             return json.dumps({"error": _not_found(name)}), 404
@@ -169,6 +180,17 @@ class CannedStripe(stripe.HTTPClient):
 
         answer = self._answers[url] = json.dumps(found)
         return answer, 200
+
+    def _listed(self, request: Request) -> list[StripeObject]:
+        """What is held of that kind and meets the filters, as ``payment[payment_intent]``."""
+        found = [held for path, held in self.objects.items() if path.startswith(request.path)]
+
+        for name, (value, *_further) in request.query.items():
+            if not name.startswith(("limit", "expand")):
+                way = name.replace("]", "").split("[")
+                found = [held for held in found if _at(held, way) == value]
+
+        return found
 
     def _expand(self, holder: t.Any, path: list[str]) -> None:
         """Put the object in the place of its id, where the path leads to one."""
@@ -192,6 +214,14 @@ class CannedStripe(stripe.HTTPClient):
                 return copy.deepcopy(held)
 
         return reference
+
+
+def _at(holder: t.Any, way: list[str]) -> object:
+    """What stands there, by its id where it is an object."""
+    for name in way:
+        holder = holder.get(name) if isinstance(holder, dict) else None
+
+    return holder["id"] if isinstance(holder, dict) else holder
 
 
 @dataclasses.dataclass
@@ -238,18 +268,22 @@ def canned_host(
         """The host's own declarative base."""
 
     app = Flask("canned_host")
-    app.config.update(SQLALCHEMY_DATABASE_URI=database_url, SECRET_KEY="of the tests", **settings)
+    app.config.update(
+        SQLALCHEMY_DATABASE_URI=database_url,
+        SECRET_KEY="of the tests",
+        **{**patient(database_url), **settings},
+    )
     db = SQLAlchemy(app, model_class=HostBase)
     billing = Billing(db=db, catalog=catalog)
     billing.init_app(app)
     canned = CannedStripe(*objects)
     app.extensions["billing"].use_stripe(
-        http_client=lambda: canned, api_key=API_KEY, webhook_secret=WEBHOOK_SECRET, now=now
+        http_client=lambda: canned, api_key=API_KEY, webhook_secrets=(WEBHOOK_SECRET,), now=now
     )
 
     if create:
         with app.app_context():
-            db.create_all()
+            tables.create(db)
 
     return CannedHost(app, db, billing, canned)
 

@@ -23,7 +23,11 @@ STATUSES = (
     "trialing", "active", "past_due", "unpaid", "paused", "incomplete", "incomplete_expired",
     "canceled", "a status Stripe will invent",
 )  # fmt: skip
-PAUSES = (None, "void", "keep_as_draft", "mark_uncollectible")
+#: Behaviour, beginning and end; without a beginning it has begun.
+PAUSED = (
+    (None, None, None), ("void", None, None), ("void", NOW, NOW + MOMENT),
+    ("keep_as_draft", NOW + MOMENT, None), ("mark_uncollectible", NOW - MOMENT, NOW),
+)  # fmt: skip
 CANCELS_AT = (None, NOW - MOMENT, NOW, NOW + MOMENT, NOW + timedelta(days=30))
 PAST_DUE_SINCE = (None, NOW - GRACE - MOMENT, NOW - GRACE, NOW - GRACE + MOMENT, NOW)
 
@@ -74,15 +78,22 @@ def subscribe(host: CannedHost, *changes: c.Mapping[str, object]) -> Customer:
 
 def test_the_sql_condition_says_what_the_rule_says_in_every_state(make: Make) -> None:
     host = make()
-    every_state = list(itertools.product(STATUSES, PAUSES, CANCELS_AT, PAST_DUE_SINCE))
-    assert len(every_state) == 900
+    every_state = list(itertools.product(STATUSES, PAUSED, CANCELS_AT, PAST_DUE_SINCE))
+    assert len(every_state) == 1_125
 
     with host.app.app_context():
         subscribe(
             host,
             *(
-                {"status": status, "pause": pause, "cancel_at": cancel_at, "past_due_since": since}
-                for status, pause, cancel_at, since in every_state
+                {
+                    "status": status,
+                    "pause": pause,
+                    "pause_starts_at": starts_at,
+                    "pause_resumes_at": resumes_at,
+                    "cancel_at": cancel_at,
+                    "past_due_since": since,
+                }
+                for status, (pause, starts_at, resumes_at), cancel_at, since in every_state
             ),
         )
         allowed = set(host.db.session.scalars(sa.select(Subscription.id).where(has_access())))
@@ -127,6 +138,25 @@ STATES: dict[str, tuple[dict[str, object], bool, str, datetime | None]] = {
     ),
     "given up by Stripe": ({"status": "unpaid"}, False, "unpaid", None),
     "paused collection": ({"pause": "void"}, False, "paused", None),
+    "paused from the next period on": (
+        {"pause": "void", "pause_starts_at": NOW + MOMENT},
+        True,
+        "pausing",
+        NOW + MOMENT,
+    ),
+    "paused since just now": ({"pause": "void", "pause_starts_at": NOW}, False, "paused", None),
+    "paused, its end's webhook is late": (
+        {"pause": "void", "pause_starts_at": NOW - GRACE, "pause_resumes_at": NOW},
+        True,
+        "active",
+        None,
+    ),
+    "paused when the plan ended": (
+        {"pause": "void", "pause_resumes_at": NOW, "cancel_at": NOW},
+        True,
+        "free",
+        None,
+    ),
     "paused for want of a card": ({"status": "paused"}, False, "paused", None),
     "first payment open": ({"status": "incomplete"}, True, "free", None),
     "first payment never made": ({"status": "incomplete_expired"}, True, "free", None),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import unavailable
+from .patience import PATIENCE
 
 FOLDER = Path(__file__).parent.parent / "benchmarks"
 
@@ -27,6 +28,18 @@ def test_a_metered_view_is_measured_beside_flask_limiter_on_redis() -> None:
 
     assert finished.returncode in (0, 1), finished.stderr  # 1 says that a target was missed
     assert "Flask-Limiter" in finished.stdout
+
+
+def test_bookings_are_measured_beside_the_raw_driver() -> None:
+    for name, *options in (
+        ("writes.py", "--calls", "10"),
+        ("imports.py",),
+        ("contention.py", "--calls", "5"),
+    ):
+        finished = run(name, "--only", "sqlite", "--rounds", "1", *options)
+
+        assert finished.returncode == 0, finished.stderr
+        assert "ours / raw" in finished.stdout
 
 
 def test_signatures_are_measured_beside_the_standard_library() -> None:
@@ -57,5 +70,5 @@ def run(script: str, *options: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=PATIENCE,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import json
 import re
+import tomllib
 import typing as t
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,17 +15,22 @@ from click.testing import CliRunner
 
 from flask_billing import Catalog, catalog_schema
 from flask_billing.catalog import (
+    Experiment,
     Feature,
     Limit,
     Meter,
+    MeteredPrice,
     Offer,
     Plan,
     Price,
     Seats,
+    Tier,
+    Variant,
     lookup_key,
+    metered_lookup_key,
 )
 from flask_billing.cli import billing
-from flask_billing.coupons import coupon_id, coupon_terms
+from flask_billing.coupons import coupon_terms
 from flask_billing.errors import CatalogError, UnknownPlanError
 
 from .host import CATALOGS
@@ -203,6 +210,43 @@ def test_a_catalog_built_in_python_is_held_to_the_same_rules() -> None:
     )
 
 
+def test_a_part_made_in_python_says_what_is_wrong_with_it() -> None:
+    with pytest.raises(CatalogError) as error:
+        Plan(key="Pro", prices=[{"interval": "month", "amount": 9.5}], colour="red")  # type: ignore[call-arg, arg-type]
+
+    assert error.value.problems == (
+        "Plan.key: 'Pro' is not a key; use up to 40 lower-case letters, digits, '-' and '_', and "
+        "begin with a letter",
+        "Plan.name: is missing",
+        "Plan.prices[0].amount: 9.5 is not a whole number; amounts are in minor units, as cents",
+        "Plan.colour: is not a key of the catalog",
+    )
+
+
+def test_a_part_is_not_changed_once_it_is_made() -> None:
+    price = Price(interval="month", amount=9900)
+
+    with pytest.raises(AttributeError, match="'amount' was not set"):
+        price.amount = 1  # type: ignore[misc]
+
+    assert price.replace(amount=1) == Price(interval="month", amount=1)
+    assert price.amount == 9900
+    assert repr(Seats(max=5)) == "Seats(min=1, max=5)"
+    assert len({price, Price(interval="month", amount=9900)}) == 1
+
+
+def test_numbers_and_flags_may_stand_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PRO_AMOUNT", "4900")
+    monkeypatch.setenv("PRO_ARCHIVED", "true")
+    content = spoiled("plans.pro.archived", "${PRO_ARCHIVED}")
+    content["plans"]["pro"]["prices"][0]["amount"] = "${PRO_AMOUNT}"
+
+    plan = Catalog.parse(content).plan("pro")
+
+    assert plan is not None
+    assert (plan.archived, plan.prices[0].amount) == (True, 4900)
+
+
 SOUND: dict[str, t.Any] = {
     "meters": {"tokens": {"name": "Tokens"}},
     "plans": {
@@ -215,15 +259,23 @@ MONTHLY = {"interval": "month", "amount": 9900}
 
 def spoiled(path: str, value: object) -> dict[str, t.Any]:
     """The sound catalog with one place of it set to something else."""
-    content = copy.deepcopy(SOUND)
-    *way, last = path.split(".")
-    node = content
+    return with_value(SOUND, path, value)
+
+
+def with_value(content: dict[str, t.Any], path: str, value: object) -> dict[str, t.Any]:
+    """The same content with one place of it, as ``plans.pro.prices[0]``, set to something else."""
+    node: t.Any = (changed := copy.deepcopy(content))
+    *way, last = [int(step) if step.isdigit() else step for step in re.findall(r"[^.\[\]]+", path)]
 
     for step in way:
-        node = node.setdefault(step, {})
+        node = node[step] if isinstance(node, list) else node.setdefault(step, {})
 
-    node[last] = value
-    return content
+    if isinstance(node, list):
+        node[last:] = [value, *node[last + 1 :]]
+    else:
+        node[last] = value
+
+    return changed
 
 
 def test_the_sound_catalog_is_sound() -> None:
@@ -242,7 +294,15 @@ def test_the_sound_catalog_is_sound() -> None:
         ("plans.pro.key", "x", "plans.pro.key: the table's name is the key; leave this out"),
         ("plans.pro.color", "red", "plans.pro.color: is not a key of the catalog"),
         ("plans.pro.name", 3, "plans.pro.name: 3 is not a text; put it in quotes"),
+        ("plans.pro.name", " ", "plans.pro.name: must not be empty"),
+        ("plans.pro.description", "x" * 501, "plans.pro.description: is longer than 500"),
         ("plans.pro.rank", 1.5, "plans.pro.rank: 1.5 is not a whole number"),
+        ("plans.pro.rank", "high", "plans.pro.rank: 'high' is not a whole number"),
+        ("plans.pro.archived", "no", "plans.pro.archived: 'no' is neither true nor false"),
+        ("plans.pro.limits", 3, "plans.pro.limits: 3 is not a list; put it in brackets"),
+        ("plans.pro.limits", [3], "plans.pro.limits[0]: 3 is not a table"),
+        ("plans", 3, "plans: 3 is not a list; put it in brackets"),
+        ("offers", {"stay": {}}, "offers: {'stay': {}} is not a list; put it in brackets"),
         ("plans.pro.trial_days", -1, "plans.pro.trial_days: input should be greater than"),
         ("plans.pro.contact", "javascript:alert(1)", "plans.pro.contact: 'javascript:alert(1)' is"),
         ("plans.pro.seats", {"min": 5, "max": 2}, "plans.pro.seats: max is below min"),
@@ -339,6 +399,27 @@ def test_the_sound_catalog_is_sound() -> None:
         ),
         (
             "offers",
+            [{"key": "rest", "kind": "pause", "months": 4}],
+            "offers[0].months: a pause lasts 1 to 3 months",
+        ),
+        (
+            "offers",
+            [{"key": "stay", "kind": "contact", "reasons": ["bored"]}],
+            "offers[0].reasons[0]: input should be 'customer_service',",
+        ),
+        (
+            "experiment",
+            {"key": "size", "variants": [{"key": "a", "offers": ["gone"]}]},
+            "experiment.variants[0].offers: there is no offer 'gone'",
+        ),
+        (
+            "experiment",
+            {"key": "size", "variants": [{"key": "holdout"}]},
+            "experiment.variants[0].key: 'holdout' is the arm without offers",
+        ),
+        ("experiment", {"key": "x", "variants": []}, "experiment.variants: there are none"),
+        (
+            "offers",
             [{"key": "a", "kind": "contact"}, {"key": "a", "kind": "contact", "plans": ["x"]}],
             "offers: the key 'a' is used 2 times",
         ),
@@ -373,6 +454,113 @@ def test_mistakes_of_form_and_of_sense_are_told_together(
     ]
 
 
+METERED: dict[str, t.Any] = {
+    "meters": {"tokens": {"name": "Tokens", "stripe_event": "tokens"}},
+    "plans": {
+        "pro": {
+            "name": "Pro",
+            "limits": [{"meter": "tokens", "included": 100, "policy": "overage"}],
+            "prices": [
+                {
+                    "interval": "month",
+                    "amount": 2900,
+                    "metered": [
+                        {
+                            "meter": "tokens",
+                            "tiers": [
+                                {"up_to": 1000, "unit_amount": "0.25"},
+                                {"up_to": 5000, "unit_amount": 0, "flat_amount": 500},
+                                {"flat_amount": 900},
+                            ],
+                        }
+                    ],
+                }
+            ],
+        }
+    },
+}
+
+
+def test_a_plan_sells_units_beyond_the_included_ones_by_tiers() -> None:
+    catalog = Catalog.parse(METERED)
+
+    (pro,) = catalog.plans
+    (price,) = pro.prices
+    assert price.metered_by("tokens") == MeteredPrice(
+        meter="tokens",
+        tiers=(
+            Tier(up_to=1000, unit_amount=Decimal("0.25")),
+            Tier(up_to=5000, unit_amount=Decimal(0), flat_amount=500),
+            Tier(flat_amount=900),
+        ),
+    )
+    assert price.metered[0].tiers[0].unit_amount == Decimal("0.25")
+    assert price.metered[0].tiers_mode == "graduated"
+    assert price.metered_by("words") is None
+    assert metered_lookup_key(pro, price, price.metered[0]) == "billing_pro_month_usd:tokens"
+    assert catalog.reported_window("tokens") == "billing_period"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "expected"),
+    [
+        ("meters.tokens", {"name": "Tokens"}, ["{m}.meter: 'tokens' has no stripe_event"]),
+        (
+            "{m}.meter",
+            "words",
+            ["{m}.meter: there is no meter 'words'", "{l}[0].overage_rate: needed"],
+        ),
+        ("{m}.unit_amount", 1, ["{m}: needs either a unit_amount or tiers"]),
+        ("{m}.tiers", [], ["{m}: needs either a unit_amount or tiers"]),
+        ("{m}.tiers[2].flat_amount", -1, ["{m}.tiers[2].flat_amount: input should be"]),
+        ("{m}.tiers[0].unit_amount", 0.25, ["{m}.tiers[0].unit_amount: 0.25 is not exact; write"]),
+        ("{m}.tiers[0].unit_amount", "-1", ["{m}.tiers[0].unit_amount: '-1' is not an amount"]),
+        ("{m}.tiers[0].unit_amount", "1e-3", ["{m}.tiers[0].unit_amount: '1e-3' is not an amount"]),
+        ("{m}.tiers[0].unit_amount", None, ["{m}.tiers[0]: needs a unit_amount, a flat_amount"]),
+        ("{m}.tiers[0].up_to", None, ["{m}.tiers[0].up_to: only the last tier has no end"]),
+        ("{m}.tiers[1].up_to", 1000, ["{m}.tiers[1].up_to: is not above that of the tier before"]),
+        ("{m}.tiers[2].up_to", 9000, ["{m}.tiers[2].up_to: the last tier has no end"]),
+        ("{m}.tiers_mode", "package", ["{m}.tiers_mode: input should be 'graduated' or 'volume'"]),
+        ("{l}[0].overage_rate", 5, ["{l}[0].overage_rate: the plan's metered prices say it"]),
+        ("{l}[0].policy", "hard", ["{l}: a metered price bills what is beyond an overage limit"]),
+        ("{l}[0].included", -1, ["{l}: a metered price bills what is beyond an overage limit"]),
+        ("{l}[0].window", "month", ["{l}: a metered price bills what is beyond an overage limit"]),
+        (
+            "plans.pro.prices[1]",
+            {"interval": "year", "amount": 29_000},
+            ["{l}[0].overage_rate: needed with policy 'overage', unless each"],
+        ),
+        (
+            "{m}",
+            {"meter": "tokens", "unit_amount": 1, "tiers_mode": "volume"},
+            ["{m}.tiers_mode: only with tiers"],
+        ),
+        (
+            "plans.pro.prices[0].metered[1]",
+            {"meter": "tokens", "unit_amount": 1},
+            ["plans.pro.prices[0].metered: two prices for 'tokens'"],
+        ),
+    ],
+)
+def test_mistakes_of_metered_prices(path: str, value: object, expected: list[str]) -> None:
+    places = {"m": "plans.pro.prices[0].metered[0]", "l": "plans.pro.limits"}
+    content = with_value(METERED, path.format(**places), value)
+
+    found = problems(content)
+
+    for problem in expected:
+        assert any(one.startswith(problem.format(**places)) for one in found), found
+
+
+def test_the_documented_metered_price_loads() -> None:
+    examples = re.findall(r"```toml\n(.+?)```", DOCS.read_text(), flags=re.S)
+    example = next(one for one in examples if "[[plans.pro.prices.metered]]" in one)
+
+    price = Catalog.parse(tomllib.loads(example)).plans[0].prices[0]
+
+    assert price.metered[0].tiers[0].unit_amount == Decimal("0.0009")
+
+
 def test_a_file_that_cannot_be_read_or_parsed_says_so(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="cannot be read"):
         Catalog.load(tmp_path / "none.toml")
@@ -384,7 +572,7 @@ def test_a_file_that_cannot_be_read_or_parsed_says_so(tmp_path: Path) -> None:
         Catalog.load(broken)
 
 
-def test_an_offer_is_one_coupon_for_each_way_of_paying() -> None:
+def test_an_offer_has_terms_for_each_way_of_paying() -> None:
     offer = Offer(key="stay-20", kind="discount", percent_off=20, months=3)
 
     assert coupon_terms(offer, "month", "usd") == {
@@ -393,11 +581,6 @@ def test_an_offer_is_one_coupon_for_each_way_of_paying() -> None:
         "duration_in_months": 3,
     }
     assert coupon_terms(offer, "year", "usd") == {"percent_off": 20, "duration": "once"}
-    assert coupon_id(offer, "month", "usd") != coupon_id(offer, "year", "usd")
-    assert coupon_id(offer, "month", "usd").startswith("billing_stay-20_")
-
-    more = offer.model_copy(update={"percent_off": 30})
-    assert coupon_id(more, "month", "usd") != coupon_id(offer, "month", "usd")
     money = Offer(key="ten", kind="discount", amount_off=1000)
     assert coupon_terms(money, "month", "eur") == {
         "amount_off": 1000,
@@ -446,6 +629,8 @@ def test_the_documented_example_loads(tmp_path: Path) -> None:
         ("## Meters", Meter, {"key"}),
         ("## Limits", Limit, set()),
         ("## Offers", Offer, set()),
+        ("## Experiment", Experiment, set()),
+        ("### Variants", Variant, set()),
     ],
 )
 def test_every_key_is_documented(
@@ -454,4 +639,4 @@ def test_every_key_is_documented(
     section = DOCS.read_text().split(f"\n{heading}\n")[1].split("\n#")[0]
     keys = re.findall(r"^\| `(\w+)` \|", section, flags=re.M)
 
-    assert keys == [name for name in model.model_fields if name not in unnamed]
+    assert keys == [name for name in model.fields if name not in unnamed]

@@ -81,7 +81,7 @@ def writes(sandbox: Sandbox) -> int:
     return sum(request.method != "GET" for request in sandbox.requests)
 
 
-def test_push_creates_products_prices_meters_and_coupons(pushed: Host) -> None:
+def test_push_creates_products_prices_and_meters(pushed: Host) -> None:
     (product,) = at_stripe(pushed, "/v1/products")
     assert product["name"] == "Pro"
     assert product["description"] == "For teams."
@@ -100,11 +100,8 @@ def test_push_creates_products_prices_meters_and_coupons(pushed: Host) -> None:
     (meter,) = at_stripe(pushed, "/v1/billing/meters")
     assert meter["event_name"] == "tokens_used"
 
-    coupons = at_stripe(pushed, "/v1/coupons")
-    assert {(k["percent_off"], k["duration"], k["duration_in_months"]) for k in coupons} == {
-        (20, "repeating", 3),
-        (20, "once", None),
-    }
+    # One is made for each customer who takes an offer.
+    assert at_stripe(pushed, "/v1/coupons") == []
 
 
 def test_a_repeated_push_changes_nothing(pushed: Host, sandbox: Sandbox) -> None:
@@ -290,25 +287,16 @@ def test_two_pushes_at_once_make_everything_once(make_app: MakeApp, sandbox: San
     assert len(at_stripe(host, "/v1/products")) == 1
     assert len(at_stripe(host, "/v1/prices")) == 3
     assert len(at_stripe(host, "/v1/billing/meters")) == 1
-    assert len(at_stripe(host, "/v1/coupons")) == 2
 
 
-def test_other_terms_of_an_offer_are_another_coupon(
-    pushed: Host, make_app: MakeApp, sandbox: Sandbox
-) -> None:
-    content = copy.deepcopy(PRO)
-    content["offers"][0]["percent_off"] = 30
-
-    host = make_app(catalog=content, sandbox=sandbox)
-    run(host, "push")
-
-    coupons = at_stripe(host, "/v1/coupons")
-    assert sorted(coupon["percent_off"] for coupon in coupons) == [20, 20, 30, 30]
-
-
-def test_a_meter_that_adds_up_otherwise_is_a_conflict(
-    pushed: Host, make_app: MakeApp, sandbox: Sandbox
-) -> None:
+def test_a_meter_that_does_not_add_up_is_a_conflict(make_app: MakeApp, sandbox: Sandbox) -> None:
+    sandbox.client().v1.billing.meters.create(
+        {
+            "display_name": "Anything",
+            "event_name": PRO["meters"]["tokens"]["stripe_event"],
+            "default_aggregation": {"formula": "count"},
+        }
+    )
     content = copy.deepcopy(PRO)
     content["meters"]["tokens"].update(aggregation="count", name="Tokens used")
 
@@ -316,7 +304,7 @@ def test_a_meter_that_adds_up_otherwise_is_a_conflict(
     result = run(host, "push")
 
     assert result.exit_code == 1
-    assert "conflict meter tokens: it adds up by 'sum' at Stripe" in result.output
+    assert "conflict meter tokens: it adds up by 'count' at Stripe" in result.output
     assert at_stripe(host, "/v1/billing/meters")[0]["display_name"] == "Tokens used"
 
 
@@ -359,3 +347,191 @@ def test_show_prints_plans_with_prices_and_limits(host: Host) -> None:
 
 def test_the_catalog_in_use_is_unchanged_by_pushing(pushed: Host) -> None:
     assert pushed.state.catalog == Catalog.parse(PRO)
+
+
+def metered(amount: str = "0.25", **other: object) -> dict[str, t.Any]:
+    """The catalog with usage of tokens billed on each price of Pro."""
+    tiers = [{"up_to": 1000, "unit_amount": amount}, {"unit_amount": 0, "flat_amount": 900}]
+    price = {"meter": "tokens", "tiers": tiers, "tiers_mode": "volume", **other}
+    return changed(
+        limits=[{"meter": "tokens", "included": 50, "policy": "overage"}],
+        prices=[{**one, "metered": [price]} for one in PRO["plans"]["pro"]["prices"]],
+    )
+
+
+KEY: t.Final = "billing_pro_month_usd:tokens"
+
+
+def metered_at_stripe(host: Host, *, key: str | None = KEY) -> list[dict[str, t.Any]]:
+    """The active metered prices there, of a lookup key or all."""
+    params: dict[str, object] = {"active": True, "expand": ["data.tiers"]}
+    found = at_stripe(host, "/v1/prices", **params)
+    metered = [one for one in found if one["recurring"]["usage_type"] == "metered"]
+    return [one for one in metered if key in (None, one["lookup_key"])]
+
+
+def test_push_makes_metered_prices_with_tiers_for_the_meter(
+    make_app: MakeApp, sandbox: Sandbox
+) -> None:
+    host = make_app(catalog=metered(), sandbox=sandbox)
+
+    dry = run(host, "push", "--dry-run").output
+    assert "create meter tokens\n" in dry
+    assert "create price pro month usd tokens: 0.25 up to 1000, 0 + 900 up to any" in dry
+    assert run(host, "push").output == dry
+
+    [meter] = at_stripe(host, "/v1/billing/meters")
+    assert len(metered_at_stripe(host, key=None)) == 3
+    [price] = metered_at_stripe(host)
+    names = {one["id"]: one["name"] for one in at_stripe(host, "/v1/products")}
+    assert (names[price["product"]], price["billing_scheme"]) == ("Tokens", "tiered")
+    assert sorted(names.values()) == ["Pro", "Tokens"]
+    assert (price["tiers_mode"], price["recurring"]["meter"]) == ("volume", meter["id"])
+    assert [(one["up_to"], one["unit_amount_decimal"]) for one in price["tiers"]] == [
+        (1000, "0.25"),
+        (None, "0"),
+    ]
+    assert price["tiers"][1]["flat_amount"] == 900
+    assert price["metadata"] == {
+        "billing_plan": "pro",
+        "billing_interval": "month",
+        "billing_meter": "tokens",
+        "billing_tiers": "volume 1000:0.25+ inf:0+900",
+    }
+    # The plan's own prices are known as before, and the metered ones are none of them.
+    assert {row.amount for row in host.rows(StripePrice)} == {9900, 9500, 98_604}
+
+
+def test_a_repeated_push_of_metered_prices_changes_nothing(
+    make_app: MakeApp, sandbox: Sandbox
+) -> None:
+    host = make_app(catalog=metered(unit_amount="0.0009", tiers=[], tiers_mode="graduated"))
+    assert run(host, "push").exit_code == 0
+    before = writes(host.sandbox)
+
+    assert run(host, "push").output == "Stripe is in line with the catalog.\n"
+    assert run(host, "diff").exit_code == 0
+    assert writes(host.sandbox) == before
+    [price] = metered_at_stripe(host)
+    assert (price["billing_scheme"], price["unit_amount_decimal"]) == ("per_unit", "0.0009")
+
+
+def test_other_tiers_are_another_price_and_the_old_one_is_archived(
+    make_app: MakeApp, sandbox: Sandbox
+) -> None:
+    first = make_app(catalog=metered(), sandbox=sandbox)
+    run(first, "push")
+    [old] = metered_at_stripe(first)
+    licensed = [one["id"] for one in at_stripe(first, "/v1/prices", type="recurring")]
+
+    host = make_app(catalog=metered("0.5"), sandbox=sandbox)
+    output = run(host, "push").output
+
+    assert "create price pro month usd tokens: 0.5 up to 1000" in output
+    assert "was 0.25 up to 1000" in output
+    assert f"archive price pro month usd tokens: {old['id']}" in output
+    [new] = metered_at_stripe(host)
+    assert new["tiers"][0]["unit_amount_decimal"] == "0.5"
+    assert len(metered_at_stripe(host, key=None)) == 3
+    still = {one["id"] for one in at_stripe(host, "/v1/prices", active=True)}
+    assert len(still & set(licensed)) == 3, "the plan's own prices stay"
+    run(make_app(catalog=metered(), sandbox=sandbox), "push")
+    [back] = metered_at_stripe(host)
+    assert back["tiers"][0]["unit_amount_decimal"] == "0.25"
+
+
+def test_a_push_of_metered_prices_that_broke_off_is_finished_by_the_next(
+    make_app: MakeApp, sandbox: Sandbox
+) -> None:
+    first = make_app(catalog=metered(), sandbox=sandbox)
+    run(first, "push")
+    [old] = metered_at_stripe(first)
+    host = make_app(catalog=metered("0.5"), sandbox=sandbox, BILLING_STRIPE_RETRIES=0)
+
+    sandbox.fail("POST", "/v1/prices", times=1, status=None, after=True)
+    assert run(host, "push").exit_code == 1
+    sandbox.fail("POST", f"/v1/prices/{old['id']}", times=1, status=500)
+    assert run(host, "push").exit_code == 1
+
+    assert run(host, "push").exit_code == 0
+    assert run(host, "diff").exit_code == 0
+    [new] = metered_at_stripe(host)
+    assert new["tiers"][0]["unit_amount_decimal"] == "0.5"
+    assert len(metered_at_stripe(host, key=None)) == 3
+
+
+def test_a_meter_that_was_made_anew_gets_new_prices(make_app: MakeApp, sandbox: Sandbox) -> None:
+    host = make_app(catalog=metered(), sandbox=sandbox)
+    run(host, "push")
+    [old] = at_stripe(host, "/v1/billing/meters")
+
+    with host.app.app_context():
+        gateway().post(f"/v1/billing/meters/{old['id']}/deactivate")
+
+    sandbox.client().v1.billing.meters.create(
+        {
+            "display_name": "Tokens",
+            "event_name": "tokens_used",
+            "default_aggregation": {"formula": "sum"},
+        }
+    )
+    assert run(host, "push").exit_code == 0
+
+    [new] = at_stripe(host, "/v1/billing/meters", status="active")
+    assert {one["recurring"]["meter"] for one in metered_at_stripe(host, key=None)} == {new["id"]}
+    assert run(host, "diff").exit_code == 0
+
+
+def test_show_prints_what_usage_costs(make_app: MakeApp) -> None:
+    output = run(make_app(catalog=metered()), "show").output
+
+    assert "beyond the plan, Tokens at 0.25 up to 1000, 0 + 900 up to any number (volume)" in output
+
+
+def test_two_pushes_at_once_make_each_metered_price_once(
+    make_app: MakeApp, sandbox: Sandbox
+) -> None:
+    host = make_app(catalog=metered(), sandbox=sandbox)
+
+    with host.app.app_context():
+        first = difference(host.state.catalog)
+        catalog_push.push()
+        [meter] = gateway().list("/v1/billing/meters")
+
+        for step in first.metered:
+            assert step.path is not None
+            recurring = {**step.params["recurring"], "meter": meter["id"]}
+            params = {**step.params, "recurring": recurring}
+            gateway().post(step.path, params, idempotency_key=step.idempotency_key)
+
+    assert len(metered_at_stripe(host, key=None)) == 3
+    assert run(host, "diff").exit_code == 0
+
+
+def test_a_push_that_another_overtakes_keeps_what_that_made(
+    make_app: MakeApp, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow, quick = (make_app(catalog=PRO, sandbox=sandbox) for _ in range(2))
+    access = slow.state.stripe
+    assert access.http_client is not None
+    assert access.api_key is not None
+    client: t.Any = access.http_client()
+    ask, overtaken = client.request, False
+
+    def overtake(method: str, url: str, *args: object, **options: object) -> object:
+        nonlocal overtaken
+        answer = ask(method, url, *args, **options)
+
+        if "/v1/prices?" in url and not overtaken:
+            overtaken = True
+            assert run(quick, "push").exit_code == 0
+
+        return answer
+
+    monkeypatch.setattr(client, "request", overtake)
+    slow.state.use_stripe(http_client=lambda: client, api_key=access.api_key, sandbox=sandbox)
+    assert run(slow, "push").exit_code == 0
+
+    assert overtaken
+    assert len(at_stripe(quick, "/v1/prices", active=True)) == 3
+    assert run(quick, "diff").exit_code == 0

@@ -27,6 +27,7 @@ from flask_billing.models import Checkout, Outbox, Subscription
 from flask_billing.sandbox import CardDeclinedError, Sandbox
 
 from .host import Host, make_host
+from .patience import PATIENCE
 
 if t.TYPE_CHECKING:
     from multiprocessing.queues import Queue
@@ -226,7 +227,7 @@ def test_a_subscription_that_appears_after_the_first_look_is_seen_at_the_reserva
     def meanwhile_the_webhook_comes(customer: object) -> None:
         other = threading.Thread(target=shopper.back, args=[first.session])
         other.start()
-        other.join(30)
+        other.join(PATIENCE)
 
     with pytest.raises(AlreadySubscribedError):
         shopper.start()
@@ -244,7 +245,7 @@ def in_threads(count: int, act: c.Callable[[int], object]) -> list[object]:
     found: list[object] = [None] * count
 
     def run(number: int) -> None:
-        together.wait(30)
+        together.wait(PATIENCE)
 
         try:
             found[number] = act(number)
@@ -257,7 +258,7 @@ def in_threads(count: int, act: c.Callable[[int], object]) -> list[object]:
         thread.start()
 
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     return found
 
@@ -298,7 +299,7 @@ def test_a_session_given_up_while_it_is_made_is_not_handed_out(shopper: Shopper)
             interrupted.append(True)
             other = threading.Thread(target=shopper.start, args=["pro"])
             other.start()
-            other.join(30)
+            other.join(PATIENCE)
 
         return found
 
@@ -328,10 +329,10 @@ def test_a_click_from_many_processes_opens_one_checkout(
     for process in processes:
         process.start()
 
-    found = [answers.get(timeout=150) for _ in processes]
+    found = [answers.get(timeout=PATIENCE) for _ in processes]
 
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         process.close()
 
     answers.close()
@@ -345,7 +346,7 @@ def test_a_click_from_many_processes_opens_one_checkout(
 def start_in_process(database_url: str, store: str, barrier: Barrier, answers: Queue[str]) -> None:
     """What one of the processes does."""
     host = make_host(database_url, sandbox=Sandbox(store), create=False)
-    barrier.wait(150)
+    barrier.wait(PATIENCE)
 
     try:
         answers.put(Shopper(host).start().session)

@@ -14,6 +14,7 @@ from flask_billing import errors
 from flask_billing.decline_reasons import sentence
 from flask_billing.stripe_gateway import API_VERSION, gateway
 
+from .patience import PATIENCE
 from .stripe_double import API_KEY, CannedHost, CannedStripe, canned_host
 
 Make = c.Callable[..., CannedHost]
@@ -303,7 +304,7 @@ def test_an_app_has_one_client_however_many_threads_start_together(host: CannedH
     host.state.stripe.http_client = build
 
     def start() -> None:
-        together.wait(10)
+        together.wait(PATIENCE)
         read(host)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
@@ -312,7 +313,7 @@ def test_an_app_has_one_client_however_many_threads_start_together(host: CannedH
         thread.start()
 
     for thread in threads:
-        thread.join(10)
+        thread.join(PATIENCE)
 
     assert len(built) == 1
     assert len(built[0].requests) == 8

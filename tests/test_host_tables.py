@@ -22,10 +22,10 @@ def bill(app: Flask, db: SQLAlchemy) -> None:
 @pytest.mark.parametrize("first", ["models", "billing"])
 @pytest.mark.parametrize("target", ["billing_customer.id", Customer.id], ids=["text", "column"])
 def test_a_column_takes_the_type_of_what_it_refers_to(
-    database_url: str, first: str, target: t.Any
+    blank_url: str, first: str, target: t.Any
 ) -> None:
     app = Flask(__name__)
-    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=database_url, BILLING_SANDBOX=True)
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=blank_url, BILLING_SANDBOX=True)
     db = SQLAlchemy(app)
 
     if first == "billing":

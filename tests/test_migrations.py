@@ -23,8 +23,10 @@ from flask_sqlalchemy import SQLAlchemy
 from flask_billing.cli.migrations import copy_revisions, own_scripts
 from flask_billing.models import (
     Base,
+    Cancellation,
     Checkout,
     Customer,
+    PaymentMethodChange,
     Subscription,
     SubscriptionChange,
     include_tables,
@@ -69,10 +71,10 @@ class Tables(t.NamedTuple):
 
 
 @pytest.fixture
-def tables(database_url: str) -> c.Iterator[Tables]:
+def tables(blank_url: str) -> c.Iterator[Tables]:
     """An app on an empty database."""
     app = Flask("tables")
-    app.config["SQLALCHEMY_DATABASE_URI"] = database_url
+    app.config["SQLALCHEMY_DATABASE_URI"] = blank_url
     db = SQLAlchemy(app)
     include_tables(db.metadata)
     flask_migrate.Migrate(app, db, str(ROOT / "migrations"))
@@ -158,12 +160,47 @@ def test_a_subscription_has_one_pending_change(
         insert(SubscriptionChange, subscription_id=plan, state="pending", **owned)
 
 
+@pytest.mark.parametrize("make", [create_all, Tables.upgrade])
+def test_a_customer_has_one_open_change_of_cards_beside_those_that_are_added(
+    tables: Tables, make: c.Callable[[Tables], None]
+) -> None:
+    make(tables)
+
+    with transaction(tables) as insert:
+        customer = insert_customer(insert, "1")
+        values = {"customer_id": customer, "makes_default": False, "attempt": 1, "created_at": NOW}
+        insert(PaymentMethodChange, kind="remove", state="done", **values)
+        insert(PaymentMethodChange, kind="add", state="open", **values)
+        insert(PaymentMethodChange, kind="add", state="open", **values)
+        insert(PaymentMethodChange, kind="remove", state="open", **values)
+
+    with pytest.raises(sa.exc.IntegrityError), transaction(tables) as insert:
+        insert(PaymentMethodChange, kind="default", state="open", **values)
+
+
+@pytest.mark.parametrize("make", [create_all, Tables.upgrade])
+def test_a_customer_is_on_one_visit_of_each_page(
+    tables: Tables, make: c.Callable[[Tables], None]
+) -> None:
+    make(tables)
+
+    with transaction(tables) as insert:
+        values = {"customer_id": insert_customer(insert, "1"), "started_at": NOW}
+        insert(Cancellation, source="cancel", outcome="abandoned", **values)
+        insert(Cancellation, source="cancel", outcome="abandoned", **values)
+        insert(Cancellation, source="cancel", **values)
+        insert(Cancellation, source="downgrade", **values)
+
+    with pytest.raises(sa.exc.IntegrityError), transaction(tables) as insert:
+        insert(Cancellation, source="cancel", **values)
+
+
 def test_a_host_installs_upgrades_and_has_nothing_left_to_migrate(
-    database_url: str, tmp_path: Path
+    blank_url: str, tmp_path: Path
 ) -> None:
     folder = tmp_path / "migrations"
     output = host_runs(
-        database_url,
+        blank_url,
         folder,
         "db init",
         "billing install-migrations",

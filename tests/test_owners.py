@@ -21,6 +21,8 @@ from flask_billing.errors import ConfigError, NotSignedInError
 from flask_billing.models import Outbox
 from flask_billing.owners import as_owner
 
+from .patience import patient
+
 CATALOG = {"plans": {"free": {"name": "Free"}}}
 USER_ID = uuid.UUID("6d9c1ef4-1e30-4d4c-9a6e-1f6f4dbb2d6e")
 
@@ -53,7 +55,7 @@ class App:
 
 def make(database_url: str) -> App:
     app = Flask("owners")
-    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=database_url)
+    app.config.update(SECRET_KEY="x", SQLALCHEMY_DATABASE_URI=database_url, **patient(database_url))
     db = SQLAlchemy(app)
     return App(app, db, Billing(app, db=db, catalog=CATALOG))
 
@@ -66,9 +68,9 @@ def dispose(made: App) -> None:
 
 
 @pytest.fixture
-def made(database_url: str) -> c.Iterator[App]:
+def made(blank_url: str) -> c.Iterator[App]:
     """An app on SQLite and on PostgreSQL."""
-    app = make(database_url)
+    app = make(blank_url)
 
     with app.app.app_context():
         app.db.create_all()
@@ -226,14 +228,14 @@ def test_eight_threads_make_one_customer(made: App) -> None:
     assert announcements(made) == 1
 
 
-def test_four_processes_make_one_customer(made: App, database_url: str) -> None:
+def test_four_processes_make_one_customer(made: App, blank_url: str) -> None:
     context = multiprocessing.get_context("spawn")
 
     with context.Manager() as manager:
         start = manager.Barrier(4)
 
         with concurrent.futures.ProcessPoolExecutor(4, mp_context=context) as pool:
-            ids = set(pool.map(first_request_of_a_process, [database_url] * 4, [start] * 4))
+            ids = set(pool.map(first_request_of_a_process, [blank_url] * 4, [start] * 4))
 
     assert len(ids) == 1
     assert customers(made) == 1

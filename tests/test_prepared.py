@@ -90,7 +90,7 @@ def names(engine: sa.Engine) -> list[str]:
 
 
 def test_a_transaction_takes_prepared_and_other_statements(engine: sa.Engine) -> None:
-    with transaction(engine) as connection:
+    with engine.connect() as connection, transaction(connection):
         insert(engine).rows(connection, {"name": "a", "facts": None})
         connection.execute(sa.insert(TABLE).values(name="b"))
         insert(engine).rows(connection, {"name": "c", "facts": None})
@@ -100,7 +100,11 @@ def test_a_transaction_takes_prepared_and_other_statements(engine: sa.Engine) ->
 
 @pytest.mark.parametrize("mixed", [True, False])
 def test_an_exception_rolls_back_whatever_ran(engine: sa.Engine, mixed: bool) -> None:
-    with contextlib.suppress(ZeroDivisionError), transaction(engine) as connection:
+    with (
+        contextlib.suppress(ZeroDivisionError),
+        engine.connect() as connection,
+        transaction(connection),
+    ):
         insert(engine).rows(connection, {"name": "a", "facts": None})
 
         if mixed:
@@ -118,10 +122,14 @@ def test_a_commit_that_fails_leaves_a_clean_connection(engine: sa.Engine) -> Non
         with engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA foreign_keys = ON")
 
-    with pytest.raises(sa.exc.IntegrityError), transaction(engine) as connection:
+    with (
+        pytest.raises(sa.exc.IntegrityError),
+        engine.connect() as connection,
+        transaction(connection),
+    ):
         assert orphan.change(connection, {}) == 1
 
-    with transaction(engine) as connection:
+    with engine.connect() as connection, transaction(connection):
         insert(engine).rows(connection, {"name": "b", "facts": None})
 
     assert names(engine) == ["b"]

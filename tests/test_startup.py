@@ -27,11 +27,14 @@ print(*sorted(sys.modules))
 
 LATE = {
     "stripe", "requests", "apscheduler", "alembic", "flask_migrate", "babel", "redis", "wtforms",
+    "pydantic", "pydantic_core",
     "sqlalchemy.dialects.postgresql",
 }  # fmt: skip
 
 #: Parts of ours that the first request for them loads.
-LATE_PARTS = {"checkout", "customers", "database", "metering", "sandbox", "sync", "webhooks"}
+LATE_PARTS = {
+    "checkout", "customers", "database", "jobs", "metering", "sandbox", "sync", "webhooks",
+}  # fmt: skip
 
 
 def test_heavy_libraries_are_not_loaded_by_init_app() -> None:

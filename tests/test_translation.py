@@ -11,8 +11,7 @@ from babel.messages import Catalog
 from babel.messages.mofile import write_mo
 from flask_babel import Babel
 
-from flask_billing import clock
-from flask_billing.views import formatting
+from flask_billing import clock, formatting
 
 from .host import Host
 from .views.person import Person, words

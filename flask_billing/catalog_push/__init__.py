@@ -1,4 +1,4 @@
-"""Bringing Stripe in line with the catalog: products, prices, meters and coupons.
+"""Bringing Stripe in line with the catalog: products, prices and meters.
 
 A repeated push changes nothing. What Stripe holds and the catalog does not name is left
 alone, and no price is ever deleted: subscriptions stay on the one they were sold at.
@@ -7,6 +7,7 @@ alone, and no price is ever deleted: subscriptions stay on the one they were sol
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 import sqlalchemy as sa
@@ -52,8 +53,13 @@ def push(connection: sa.Connection | None = None) -> list[Change]:
 
 
 def _carry_out(found: Difference) -> None:
+    meters: dict[str, str] = {}
+
     for step in found.first:
-        _send(step)
+        answer = _send(step)
+
+        if answer is not None and answer["object"] == "billing.meter":
+            meters[answer["event_name"]] = answer["id"]
 
     for pushed in found.prices:
         for step in pushed.steps:
@@ -61,6 +67,18 @@ def _carry_out(found: Difference) -> None:
 
             if step.change.action in ("create", "update"):
                 pushed.found = answer
+
+    for step in found.metered:
+        _send(_for_meter(step, meters))
+
+
+def _for_meter(step: Step, meters: dict[str, str]) -> Step:
+    """The step with the meter that was made a moment ago."""
+    if step.meter is None:
+        return step
+
+    recurring = {**step.params["recurring"], "meter": meters[step.meter]}
+    return dataclasses.replace(step, params={**step.params, "recurring": recurring})
 
 
 def _send(step: Step) -> dict[str, t.Any] | None:

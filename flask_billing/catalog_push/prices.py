@@ -9,13 +9,12 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 
-from ..catalog import Catalog, Plan, Price, lookup_key
+from ..catalog import Catalog, Plan, Price, lookup_key, metered_lookup_key
 from ..stripe_gateway import gateway
+from ..stripe_metered import by_lookup_keys
+from ..stripe_objects import METER
 from .products import product_id
 from .steps import Body, Change, Step, conflict, differing, get, idempotency_key, update
-
-#: Lookup keys that one request may ask for.
-_LOOKUP_KEYS = 10
 
 
 @dataclasses.dataclass
@@ -102,7 +101,7 @@ def _made_price(plan: Plan, price: Price, found: Body | None, active: list[Body]
 def _stands_for(plan: Plan, price: Price, there: Body) -> bool:
     metadata = there.get("metadata") or {}
     ours = _price_metadata(plan, price).items() <= metadata.items()
-    return ours and there["currency"] == price.currency
+    return ours and METER not in metadata and there["currency"] == price.currency
 
 
 def _updated_price(plan: Plan, price: Price, found: Body) -> c.Iterator[Step]:
@@ -173,20 +172,20 @@ def _price_name(plan: Plan, price: Price) -> str:
 
 
 def prices_by_lookup_key(catalog: Catalog) -> dict[str, Body]:
-    """The prices at Stripe that hold the catalog's lookup keys."""
+    """The prices at Stripe that hold the catalog's lookup keys, with their tiers."""
     keys = [
         lookup_key(plan, price)
         for plan in catalog.plans
         for price in plan.prices
         if price.stripe_price is None
     ]
-    found: dict[str, Body] = {}
-
-    for start in range(0, len(keys), _LOOKUP_KEYS):
-        some = keys[start : start + _LOOKUP_KEYS]
-        found |= {p["lookup_key"]: p for p in gateway().list("/v1/prices", {"lookup_keys": some})}
-
-    return found
+    keys += [
+        metered_lookup_key(plan, price, metered)
+        for plan in catalog.plans
+        for price in plan.prices
+        for metered in price.metered
+    ]
+    return by_lookup_keys(keys)
 
 
 def active_prices(product: Body) -> list[Body]:

@@ -12,7 +12,7 @@ from ..errors import StripeNotFoundError
 from ..stripe_gateway import gateway
 
 Action = t.Literal["create", "update", "archive", "conflict"]
-Kind = t.Literal["product", "price", "meter", "coupon"]
+Kind = t.Literal["product", "price", "meter"]
 Body = dict[str, t.Any]
 
 
@@ -38,6 +38,8 @@ class Step:
     params: Body = dataclasses.field(default_factory=dict)
     #: Set for what must not be made twice.
     idempotency_key: str | None = None
+    #: Event name of the meter of a price, where a step before this makes it.
+    meter: str | None = None
 
 
 def get(path: str) -> Body | None:

@@ -10,8 +10,12 @@ import click
 #: Command -> the module in here that holds it, under the command's name.
 MODULES: t.Final = {
     "catalog": "catalog",
+    "doctor": "doctor",
     "install-migrations": "migrations",
+    "jobs": "jobs",
+    "retention": "retention",
     "sandbox": "sandbox",
+    "sync": "sync",
     "usage": "usage",
     "webhooks": "webhooks",
 }

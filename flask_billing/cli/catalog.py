@@ -57,7 +57,7 @@ def diff() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask before changing a live account.")
 @with_appcontext
 def push(dry_run: bool, yes: bool) -> None:
-    """Create and update products, prices, meters and coupons at Stripe.
+    """Create and update products, prices and meters at Stripe.
 
     Exits with 1 where something conflicts and was left as it is.
     """

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import collections.abc as c
 
-from ..catalog import Catalog, Limit, Plan, Price
+from ..catalog import Catalog, Limit, MeteredPrice, Plan, Price
 from ..money import format_money
+from ..stripe_metered import amounts
 
 
 def lines_of(catalog: Catalog) -> c.Iterator[str]:
@@ -15,7 +16,11 @@ def lines_of(catalog: Catalog) -> c.Iterator[str]:
     for plan in sorted(catalog.plans, key=lambda plan: plan.rank):
         yield ""
         yield _heading(plan)
-        yield from (f"  {_price(price)}" for price in plan.prices)
+
+        for price in plan.prices:
+            yield f"  {_price(price)}"
+            yield from (f"    {_metered(catalog, metered)}" for metered in price.metered)
+
         yield from (f"  {_limit(catalog, limit)}" for limit in plan.limits)
         yield from (f"  on trial {_limit(catalog, limit)}" for limit in plan.trial_limits or ())
 
@@ -47,6 +52,10 @@ def _price(price: Price) -> str:
         return f"{price.stripe_price or price.lookup_key} a {price.interval}, amount at Stripe"
 
     return f"{format_money(price.amount, currency)} a {price.interval}"
+
+
+def _metered(catalog: Catalog, metered: MeteredPrice) -> str:
+    return f"beyond the plan, {catalog.meter(metered.meter).name} at {amounts(metered)}"
 
 
 def _limit(catalog: Catalog, limit: Limit) -> str:

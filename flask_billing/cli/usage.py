@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import sqlalchemy as sa
 from flask.cli import with_appcontext
 
 from .. import metering
 from ..errors import BillingError
-from ..models import Customer
 from ..state import state
+from .owners import find_customer
 
 if t.TYPE_CHECKING:
     import collections.abc as c
@@ -31,7 +30,7 @@ def usage() -> None:
 @with_appcontext
 def show(owner_type: str, owner_id: str) -> None:
     """Print the usage of every meter, as OWNER_TYPE user OWNER_ID 7."""
-    for found in metering.usages(_customer(owner_type, owner_id)):
+    for found in metering.usages(find_customer(owner_type, owner_id)):
         click.echo(_line(found))
 
 
@@ -75,8 +74,9 @@ def record(
             quantity,
             key=key,
             at=_moment(moment),
-            customer=_customer(owner_type, owner_id),
+            customer=find_customer(owner_type, owner_id),
         )
+        state().db.session.commit()  # where usage is booked in it
 
     done = "Already booked" if decision.replayed else "Booked"
     click.echo(f"{done} {quantity}. {_line(decision.status)}")
@@ -94,7 +94,73 @@ def replay() -> None:
     click.echo(
         f"Booked {found.booked} from the spool; {found.known} were booked before, "
         f"{found.rejected} were set aside."
+        + (f" {found.left} wait for a catalog that has their meter or plan." if found.left else "")
     )
+
+
+@usage.command()
+@click.argument("owner_type", required=False)
+@click.argument("owner_id", required=False)
+@click.option("--repair", is_flag=True, help="Put right what is counted, by the events.")
+@with_appcontext
+def reconcile(owner_type: str | None, owner_id: str | None, repair: bool) -> None:
+    """Compare counters, daily sums and credits with the events, and with Stripe's meters.
+
+    Of one owner, or of everybody. Changes nothing without --repair. Exits with 1 where something
+    is still wrong.
+    """
+    if owner_type is not None and owner_id is None:
+        raise click.UsageError("Pass OWNER_TYPE OWNER_ID, or neither.")
+
+    customer = find_customer(owner_type, str(owner_id)) if owner_type is not None else None
+
+    with _plain_errors():
+        books = metering.reconcile_usage(customer, repair=repair)
+
+    for difference in books.differences:
+        click.echo(str(difference))
+
+    click.echo(f"{str(books).capitalize()}.")
+
+    if books.unrepaired:
+        raise click.exceptions.Exit(1)
+
+
+@usage.command()
+@with_appcontext
+def export() -> None:
+    """Report to Stripe's meters what was used and not reported yet, each unit once.
+
+    Exits with 1 where Stripe refused some of it, did not answer, or takes it no more.
+    """
+    with _plain_errors():
+        found = metering.export_usage(of_any_age=True)
+
+    click.echo(f"{str(found).replace('sent', 'Sent', 1)}.")
+
+    if found.failed or found.unanswered or found.late:
+        raise click.exceptions.Exit(1)
+
+
+@usage.command()
+@click.option(
+    "--settle", is_flag=True, help="Tell of it no more: it was billed or credited by hand."
+)
+@with_appcontext
+def late(settle: bool) -> None:
+    """List usage that came too late for Stripe, which takes 35 days, and is billed nowhere.
+
+    Below zero it was taken back when the invoice that charges it was final.
+    """
+    found = metering.late_usage()
+
+    for one in found:
+        click.echo(f"customer {one.customer_id}: {one.quantity:,} {one.meter} of {one.bucket}")
+
+    if settle:
+        metering.settle_late(found)
+        state().db.session.commit()  # where usage is booked in it
+        click.echo(f"Settled {len(found)}.")
 
 
 def _import(path: Path) -> None:
@@ -111,6 +177,7 @@ def _import(path: Path) -> None:
                 wrong += 1
                 click.echo(f"line {line.number}: {line.error}", err=True)
 
+    state().db.session.commit()  # where usage is booked in it
     click.echo(f"Booked {booked}; {known} were booked before, {wrong} could not be.")
 
     if wrong:
@@ -120,21 +187,8 @@ def _import(path: Path) -> None:
 def _line(found: metering.Usage) -> str:
     limit = "unlimited" if found.limit is None else f"of {found.limit:,}"
     until = f", resets {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
-    return f"{found.meter} ({found.window}): {found.used:,} {limit}, {found.level}{until}"
-
-
-def _customer(owner_type: str, owner_id: str) -> Customer:
-    found: Customer | None = state().db.session.scalar(
-        sa.select(Customer).where(Customer.owner_type == owner_type, Customer.owner_id == owner_id)
-    )
-
-    if found is None:
-        raise click.ClickException(
-            f"There is no customer {owner_type} {owner_id}. One is created when the owner first "
-            "opens a billing page or uses something metered."
-        )
-
-    return found
+    more = ", more is sold" if found.goes_on and found.is_beyond and found.left != 0 else ""
+    return f"{found.meter} ({found.window}): {found.used:,} {limit}, {found.level}{more}{until}"
 
 
 def _moment(text: str | None) -> datetime | None:

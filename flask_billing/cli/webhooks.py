@@ -54,7 +54,7 @@ def show(event: str, payload: bool) -> None:
 def retry(events: tuple[str, ...]) -> None:
     """Process events that failed, dead letters too; without EVENTS all whose time has come.
 
-    Run it by cron where BILLING_WEBHOOK_PROCESSING is "deferred". Exits with 1 where one failed.
+    The job webhook-retries does the same by itself. Exits with 1 where one failed.
     """
     if not events:
         _report(_retry_all_due())

@@ -7,9 +7,9 @@ import typing as t
 import sqlalchemy as sa
 from flask import has_request_context
 
-from ..errors import ConfigError, NotSignedInError
+from ..errors import ConfigError, InvalidUsageError, NotSignedInError
 from ..models import Customer
-from ..owners import as_owner
+from ..owners import Owner, as_owner
 from ..state import BillingState
 from .store import StoreDownError, joins_session
 
@@ -81,6 +81,33 @@ def current_member(current: BillingState, customer: Customer | None = None) -> s
 
     found = as_owner(member)
     return None if found is None else found.id
+
+
+def check_member(current: BillingState, member: object, customer: Customer | None = None) -> None:
+    """Refuse usage of a member that the host does not know as the owner's.
+
+    Without the host's ``is_member``, and for whoever acts by its member loader, there is nothing
+    to check.
+
+    :param member: who was named; None names nobody.
+    :param customer: whose usage it is; None is the signed-in owner's.
+    :raises InvalidUsageError: for a member of somebody else.
+    """
+    hook, loader = current.hooks.is_member, current.hooks.owner
+
+    if hook is None or not isinstance(member, str):
+        return
+
+    if customer is not None:
+        owner: Owner | None = Owner(customer.owner_type, customer.owner_id)
+    else:
+        owner = as_owner(loader()) if loader is not None else None
+
+    if owner is not None and not hook(owner, member):
+        raise InvalidUsageError(
+            f"{member!r} is no member of {owner.type} {owner.id}. Nothing was booked. Name one of "
+            "its members, or none."
+        )
 
 
 def _is_signed_in(current: BillingState, customer: Customer | None) -> bool:

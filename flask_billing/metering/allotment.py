@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from datetime import UTC, datetime
 
-from .sheets import Slot, Slots
+from .slots import Slot, Slots
 
 _FAR = datetime.max.replace(tzinfo=UTC)
 
@@ -31,7 +31,7 @@ def shortage(slots: Slots, quantity: int) -> int:
         (
             min(quantity, slot.taken + quantity - slot.limit.included)
             for slot in slots.every
-            if slot.creditable
+            if slot.extended
         ),
         default=0,
     )

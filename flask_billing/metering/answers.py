@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from ..catalog import UNLIMITED, Limit, Meter
 from ..state import BillingState
 from .allotment import Allotment
 from .buckets import Bucket
 from .decision import Decision, Reason, Source, Usage, usage_of
 from .entries import Entry, Result
-from .sheets import Slot, Slots
+from .slots import Slot, Slots
 
 
 def booked(current: BillingState, slots: Slots, entry: Entry, result: Result | None) -> Decision:
     """The answer to what was booked now, or before where there is no ``result``."""
     slot = tightest(slots)
-    drawn = 0 if result is None else result.credits
+    drawn, counter = 0, (slot.used, slot.reserved, slot.credited)
 
     if result is not None:  # other threads may have taught the slots more since
-        slot = dataclasses.replace(slot)
-        slot.saw(*result.counters[slot.bucket.key])
+        drawn, counter = result.credits, result.counters[slot.bucket.key]
 
     return Decision(
         True,
         entry.quantity,
-        _reason(slot.limit, slot.used - slot.credited),
-        usage_in(current, slots, slot),
+        _reason(slot.limit, counter[0] - counter[2]),
+        _status(current, slots, slot, counter),
         entry.customer_id,
         slots.plan.key if slots.plan else None,
         entry.key,
@@ -89,16 +86,7 @@ def unbooked(current: BillingState, meter: Meter, quantity: int, reason: Reason)
 
 def usage_in(current: BillingState, slots: Slots, slot: Slot) -> Usage:
     """Usage of one slot as it was seen last."""
-    return usage_of(
-        slots.meter,
-        slot.limit,
-        slot.bucket,
-        slot.used,
-        slot.reserved,
-        _colours(current),
-        slot.credited,
-        slots.credits if slot.creditable else 0,
-    )
+    return _status(current, slots, slot, (slot.used, slot.reserved, slot.credited))
 
 
 def tightest(slots: Slots) -> Slot:
@@ -111,6 +99,22 @@ def tightest(slots: Slots) -> Slot:
     return max(every, key=_fullness)
 
 
+def _status(
+    current: BillingState, slots: Slots, slot: Slot, counter: tuple[int, int, int]
+) -> Usage:
+    used, reserved, credited = counter
+    return usage_of(
+        slots.meter,
+        slot.limit,
+        slot.bucket,
+        used,
+        reserved,
+        _colours(current),
+        credited,
+        slots.credits if slot.creditable else 0,
+    )
+
+
 def _reason(limit: Limit, counted: int) -> Reason:
     if limit.unlimited or counted <= limit.included:
         return "within_limit"
@@ -121,10 +125,11 @@ def _reason(limit: Limit, counted: int) -> Reason:
 def source_of(slots: Slots, drawn: int, quantity: int = 0) -> Source:
     """The last that units are taken from: those counted already, or ``quantity`` more."""
     for slot in slots.every:
-        beyond = slot.taken + max(0, quantity - drawn) > slot.limit.included >= 0
+        if slot.limit.policy == "overage":
+            after = slot.taken + max(0, quantity - drawn)
 
-        if slot.limit.policy == "overage" and beyond:
-            return "overage"
+            if after > slot.limit.included >= 0:
+                return "overage"
 
     return "credits" if drawn else "included"
 

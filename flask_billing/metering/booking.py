@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections.abc as c
+import dataclasses
+import functools
 import logging
 import typing as t
 from datetime import datetime
@@ -11,8 +13,8 @@ from .. import clock, database, outbox
 from ..catalog import Meter
 from ..models import Customer
 from ..state import BillingState, state
-from . import holds, ledger, notices, rollover, spool, store
-from .accounts import current_customer_id, current_member, current_owner_key
+from . import holds, ledger, notices, opening, rollover, spool, store, taking_back
+from .accounts import check_member, current_customer_id, current_member, current_owner_key
 from .allotment import allot
 from .answers import admitted, booked, refused, unbooked
 from .decision import Decision
@@ -30,12 +32,13 @@ from .inputs import (
     refund_key,
 )
 from .refusal import MeteringClosed, QuotaExceeded
-from .sheets import Sheet, Slot, Slots, sheet_for
+from .sheets import Sheet, remembered, sheet_for
+from .slots import Slot, Slots
 
 log = logging.getLogger("flask_billing.metering")
 
 #: Rounds against other processes that keep changing the counter between reading and booking.
-_ROUNDS: t.Final = 20
+_ROUNDS: t.Final = 200
 #: Takes a fact that could not be booked.
 Keep = c.Callable[[BillingState, spool.Fact], object]
 
@@ -54,6 +57,7 @@ def check(
     current = state()
     found = find_meter(current, meter)
     check_quantity(quantity)
+    check_member(current, member, customer)
 
     if not current.app.config["BILLING_METERING_ENABLED"]:
         return unbooked(current, found, quantity, "disabled")
@@ -65,7 +69,7 @@ def check(
         return degraded(current, found, quantity, error)
 
     member = member or current_member(current, customer)
-    slots = sheet.for_meter(found, clock.now(), member)
+    slots = sheet.for_meter(found, sheet.now(meter), member)
     seed_unopened(current, sheet, slots, member)
     allotment = allot(slots, quantity, slots.credits)
 
@@ -147,8 +151,7 @@ def refund(decision: Decision, **dimensions: t.Unpack[Dimensions]) -> bool:
         fact_columns(current, dimensions),
         uses=-1,
     )
-    taken = ledger.take_back(current, entry, decision.buckets, decision.key)
-    return taken is Outcome.BOOKED
+    return taking_back.take_back(current, entry, decision.key) is not None
 
 
 def _book(
@@ -219,14 +222,14 @@ def _decide(current: BillingState, meter: Meter, entry: Entry, *, enforce: bool)
     if entry.at is not entry.recorded_at or store.joins_session(current):
         return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
 
-    sheet = store.persistently(current, lambda: sheet_for(current, entry.customer_id))
+    sheet = remembered(current, entry.customer_id, entry.recorded_at) or store.persistently(
+        current, lambda: sheet_for(current, entry.customer_id)
+    )
+    entry = _after_resets(sheet, entry)
     slots = sheet.for_meter(meter, entry.at, entry.member)
 
-    if slots.rolls_over:
-        return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
-
     if slots.unopened:
-        ledger.open_counters(current, slots, entry)
+        return _decide_carefully(current, meter, entry, enforce=enforce, known=entry.keyed)
 
     result = book_quickly(current, slots, entry, enforce=enforce)
 
@@ -244,10 +247,12 @@ def _decide_carefully(
 
     :param known: whether the key may have been booked before.
     """
+    read = functools.partial(sheet_for, current, entry.customer_id, fresh=True)
+
     for _ in range(_ROUNDS):
-        sheet, slots = slots_for(
-            current, entry.customer_id, meter, entry.at, entry.member, fresh=True
-        )
+        sheet = store.persistently(current, read)
+        entry = _after_resets(sheet, entry)
+        sheet, slots = slots_for(current, sheet, meter, entry.at, entry.member)
         seed_unopened(current, sheet, slots, entry.member)
 
         if known and _was_booked(current, entry):
@@ -274,25 +279,39 @@ def _decide_carefully(
     raise store.StoreDownError("the counter kept changing")
 
 
+def _after_resets(sheet: Sheet, entry: Entry) -> Entry:
+    """The entry, no earlier than a reset that has been made already."""
+    if not sheet.snapshot.facts.resets or entry.at is not entry.recorded_at:
+        return entry
+
+    at = max(entry.at, sheet.now(entry.meter))
+    return dataclasses.replace(entry, at=at, recorded_at=at)
+
+
 def slots_for(
-    current: BillingState,
-    customer_id: int,
-    meter: Meter,
-    at: datetime,
-    member: str | None,
-    *,
-    fresh: bool,
+    current: BillingState, sheet: Sheet, meter: Meter, at: datetime, member: str | None
 ) -> tuple[Sheet, Slots]:
-    """A customer's sheet and slots of one's own, after carrying over what is left of before."""
-    sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=fresh))
+    """The sheet and slots of one's own, after carrying over what is left of the period before."""
+    store.persistently(current, lambda: sheet.look_back(meter, at))
     slots = sheet.for_meter(meter, at, member)
 
     if slots.rolls_over and slots.hold(clock.now()):
         rollover.mint_for(current, sheet, slots.every)
-        sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
-        slots = sheet.for_meter(meter, at, member)
+        return _slots_afresh(current, sheet.snapshot.facts.customer_id, meter, at, member)
 
     return sheet, slots.copy()
+
+
+def _slots_afresh(
+    current: BillingState, customer_id: int, meter: Meter, at: datetime, member: str | None
+) -> tuple[Sheet, Slots]:
+    def attempt() -> Sheet:
+        sheet = sheet_for(current, customer_id, fresh=True)
+        sheet.look_back(meter, at)
+        return sheet
+
+    sheet = store.persistently(current, attempt)
+    return sheet, sheet.for_meter(meter, at, member).copy()
 
 
 def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str | None) -> None:
@@ -301,7 +320,7 @@ def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str
     waiting = [
         slot
         for slot in slots.unopened
-        if last is not None and slot.counted_from is not None and last >= slot.counted_from
+        if last is not None and slot.bucket.start is not None and last >= slot.bucket.start
     ]
 
     if not waiting:
@@ -312,7 +331,7 @@ def seed_unopened(current: BillingState, sheet: Sheet, slots: Slots, member: str
     def attempt() -> None:
         with database.reading() as connection:
             for slot in waiting:
-                used, credited = ledger.read_seed(connection, form, customer_id, slot, member)
+                used, credited = opening.read_seed(connection, form, customer_id, slot, member)
                 slot.saw(used, 0, credited)
 
     store.persistently(current, attempt)

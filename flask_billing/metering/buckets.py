@@ -11,10 +11,22 @@ import calendar
 import collections.abc as c
 import dataclasses
 import hashlib
+import typing as t
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from ..catalog import Window
 
+#: The least that two moments differ by.
+TICK: t.Final = timedelta(microseconds=1)
+#: How the keys of a window's counters begin.
+PREFIXES: t.Final[dict[Window, str]] = {
+    "hour": "h:",
+    "day": "d:",
+    "week": "w:",
+    "month": "m:",
+    "billing_period": "b:",
+    "lifetime": "life",
+}
 #: A member id longer than this enters a key as its digest, so that keys fit their column.
 _LONGEST_MEMBER = 32
 
@@ -176,12 +188,23 @@ def _marked(bucket: Bucket, epoch: Epoch | None, member: str | None) -> Bucket:
             end = epoch.ends_at if end is None else min(end, epoch.ends_at)
 
     if member is not None:
-        key = f"{key}|member={_member_mark(member)}"
+        key = f"{key}|member={member_mark(member)}"
 
     return Bucket(key, start, end)
 
 
-def _member_mark(member: str) -> str:
+def unmarked(key: str) -> str:
+    """A bucket's key without the marks of a reset and of a member."""
+    return key.partition("|")[0].partition("#")[0]
+
+
+def resets_before(key: str) -> int:
+    """How many resets by an admin came before a bucket, by its key."""
+    return int(key.partition("|")[0].partition("#")[2] or 0)
+
+
+def member_mark(member: str) -> str:
+    """A member as a bucket's key names them."""
     if len(member) <= _LONGEST_MEMBER:
         return member
 

@@ -8,16 +8,20 @@ import sqlalchemy as sa
 
 from .. import clock, database
 from ..errors import InvalidUsageError
-from ..models import Customer, UsageCounter, UsageEvent
+from ..models import Customer, UsageEvent
 from ..state import BillingState, state
-from . import ledger, store
+from . import store, taking_back
 from .accounts import current_customer_id
-from .buckets import bucket_for
-from .entries import Entry, Outcome
-from .inputs import check_quantity, find_meter, refund_key
-from .sheets import forget, sheet_for
+from .entries import Entry
+from .inputs import (
+    MOST_CORRECTIONS,
+    check_quantity,
+    correction_keys,
+    find_meter,
+    refund_key,
+)
+from .sheets import forget
 
-_MOST: t.Final = 100
 _KEPT: t.Final = ("member", "provider", "model", "endpoint")
 #: Facts that a whole reversal takes back too.
 _TAKEN_BACK: t.Final = (
@@ -37,9 +41,9 @@ def correct(
 ) -> int:
     """Take an event back, or put another quantity in its place.
 
-    The correction has the time of the event it corrects, so it lands in the same periods and
-    on the same day. Taking back gives credits back too, with tokens and cost; another quantity
-    leaves those as they were. What was taken back stays so.
+    The correction lands in the counters that count the event it corrects, and on the same day.
+    Taking back gives credits back too, with tokens and cost; another quantity leaves those as
+    they were. What was taken back stays so.
 
     :param event: its key, or its id.
     :param quantity: what it should have been; None takes all of it back.
@@ -58,7 +62,7 @@ def correct(
     current = state()
     customer_id = customer.id if customer is not None else current_customer_id(current)
 
-    for _ in range(_MOST):
+    for _ in range(MOST_CORRECTIONS):
         found, related = _read(current, customer_id, event, meter)
         net = found.quantity + sum(related.values())
         taken_back = refund_key(found.idempotency_key)
@@ -76,15 +80,18 @@ def correct(
         if change == 0:
             return 0
 
-        key = taken_back if quantity is None else _key(found, len(related) + 1)
+        key = taken_back if quantity is None else correction_keys(found.id)[len(related)]
         entry = _entry(current, found, key, change, reason, actor, whole=quantity is None)
-        original = found.idempotency_key if quantity is None else ""
+        booked: int | None = change
 
-        if ledger.take_back(current, entry, _buckets(current, found, change), original) is (
-            Outcome.BOOKED
-        ):
+        if quantity is None:
+            booked = taking_back.take_back(current, entry, found.idempotency_key)
+        elif not taking_back.book_beside(current, entry, found.id, related):
+            booked = None
+
+        if booked is not None:
             forget(customer_id)
-            return change
+            return booked
 
     raise InvalidUsageError(f"The event {event!r} was corrected too often. Nothing was changed.")
 
@@ -109,13 +116,7 @@ def _read(
             if len(rows) != 1:
                 return rows, {}
 
-            keys = [_key(rows[0], number) for number in range(1, _MOST + 1)]
-            related = sa.select(UsageEvent.idempotency_key, UsageEvent.quantity).where(
-                mine,
-                UsageEvent.meter == rows[0].meter,
-                UsageEvent.idempotency_key.in_([refund_key(rows[0].idempotency_key), *keys]),
-            )
-            return rows, {row[0]: row[1] for row in connection.execute(related)}
+            return rows, taking_back.corrections_of(connection, rows[0])
 
     rows, related = store.persistently(current, attempt)
 
@@ -125,10 +126,6 @@ def _read(
         raise InvalidUsageError(f"The event {event!r} {why}. Nothing was changed.")
 
     return rows[0], related
-
-
-def _key(found: t.Any, number: int) -> str:
-    return f"correction:{found.id}:{number}"
 
 
 def _entry(
@@ -156,50 +153,3 @@ def _entry(
     uses = -1 if whole else 0
     return Entry(found.customer_id, found.meter, key, True, change, found.occurred_at,
                  clock.now(), said, uses)  # fmt: skip
-
-
-def _buckets(current: BillingState, found: t.Any, change: int) -> list[str]:
-    """The open counters that hold the event. Those still to be opened will sum it up.
-
-    One without a beginning counts only what came while it was in force, and never goes
-    below nothing.
-    """
-    buckets = _opened(current, found, change)
-
-    if not buckets:
-        sheet = store.persistently(
-            current, lambda: sheet_for(current, found.customer_id, fresh=True)
-        )
-        slots = sheet.for_meter(find_meter(current, found.meter), found.occurred_at, found.member)
-        entry = _entry(current, found, "", 0, "", "", whole=False)
-        ledger.open_counters(current, slots, entry)
-        buckets = _opened(current, found, change)
-
-    if not buckets:
-        raise InvalidUsageError(
-            f"No counter of {found.meter!r} holds the event {found.id}. Nothing was changed."
-        )
-
-    return buckets
-
-
-def _opened(current: BillingState, found: t.Any, change: int) -> list[str]:
-    at, start, end = found.occurred_at, UsageCounter.period_start, UsageCounter.period_end
-    statement = sa.select(UsageCounter.bucket, start, UsageCounter.used).where(
-        UsageCounter.customer_id == found.customer_id,
-        UsageCounter.meter == found.meter,
-        sa.or_(start.is_(None), start <= at),
-        sa.or_(end.is_(None), end > at),
-    )
-    mine = bucket_for("lifetime", at, anchor=at, member=found.member or "").key.partition("|")[2]
-
-    def attempt() -> list[str]:
-        with database.reading() as connection:
-            return [
-                row.bucket
-                for row in connection.execute(statement)
-                if row.bucket.partition("|")[2] in ("", mine)
-                and (row.period_start is not None or row.used + change >= 0)
-            ]
-
-    return store.persistently(current, attempt)

@@ -7,10 +7,11 @@ import typing as t
 from datetime import datetime
 
 from ..catalog import UNLIMITED, Limit, Meter, Policy, Window
+from ..usage_charge import UsageCharge
 from .buckets import Bucket
 
 Level = t.Literal["ok", "warning", "critical", "exceeded"]
-Colour = t.Literal["ok", "warn", "crit"]
+Colour = t.Literal["ok", "info", "warn", "crit"]
 Source = t.Literal["included", "credits", "overage"]
 Reason = t.Literal[
     "within_limit", "over_limit", "not_included", "overage_cap", "degraded", "disabled"
@@ -49,6 +50,11 @@ class Usage:
     credited: int = 0
     #: Units of credit left.
     credits: int = 0
+    #: Most units beyond the limit that are sold; None without a cap.
+    overage_cap: int | None = None
+    #: What Stripe would charge for it as it stands; None where no metered price does, and in a
+    #: decision, which does not look for it.
+    estimated_charge: UsageCharge | None = None
 
     @property
     def counted(self) -> int:
@@ -74,9 +80,33 @@ class Usage:
         return max(0, self.limit - self.used - self.reserved + self.credited) + self.credits
 
     @property
+    def left(self) -> int | None:
+        """Units that are not refused yet, billed ones too; None where none ever is."""
+        if self.stops_at is None:
+            return None
+
+        return max(0, self.stops_at - self.used - self.reserved + self.credited) + self.credits
+
+    @property
     def over(self) -> int:
         """Units used beyond the limit and credits."""
         return 0 if self.limit is None else max(0, self.counted - self.limit)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether more than the limit is sold, so that reaching it stops nothing."""
+        return self.policy == "overage" and self.limit is not None
+
+    @property
+    def stops_at(self) -> int | None:
+        """Units beyond which use is refused, those that credits cover aside; None is never."""
+        if self.limit is None or self.policy == "soft":
+            return None
+
+        if not self.goes_on:
+            return self.limit
+
+        return None if self.overage_cap is None else self.limit + self.overage_cap
 
     @property
     def has_reset(self) -> bool:
@@ -96,7 +126,10 @@ class Usage:
 
     @property
     def level(self) -> Level:
-        """How near the limit, by its thresholds. Decides notices, mails and answers."""
+        """How much of the limit is used, by its thresholds. Decides notices, mails and answers.
+
+        "exceeded" is not "refused" where use :attr:`goes_on`.
+        """
         if self.limit is None:
             return "ok"
 
@@ -112,16 +145,26 @@ class Usage:
 
     @property
     def colour(self) -> Colour:
-        """How the meter looks: the value of ``data-fb-level``. Decides nothing else."""
-        if self.limit is None:
-            return "ok"
+        """How the meter looks: the value of ``data-fb-level``. Decides nothing else.
 
+        Amber and red tell of a stop that comes near. Where use goes on beyond the limit that is
+        the cap, and short of it "info" says that what is used is billed.
+        """
+        end = self.stops_at if self.goes_on else self.limit
         warn, crit = self.colour_percents
 
-        if reached(self.counted, self.limit, crit):
-            return "crit"
+        if end is not None and reached(self.counted, end, warn):
+            return "crit" if reached(self.counted, end, crit) else "warn"
 
-        return "warn" if reached(self.counted, self.limit, warn) else "ok"
+        return "info" if self.goes_on and self.is_beyond else "ok"
+
+    @property
+    def is_beyond(self) -> bool:
+        """Whether what is used next is neither included nor paid by credits."""
+        if not self.limit:
+            return self.limit == 0 and self.counted > 0
+
+        return self.counted >= self.limit and not self.credits
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -225,4 +268,5 @@ def usage_of(
         colour_percents,
         credited,
         credits_left,
+        limit.overage_cap,
     )

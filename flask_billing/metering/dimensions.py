@@ -53,6 +53,9 @@ COUNTS: t.Final = (
 )  # fmt: skip
 _SYNONYMS: t.Final = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
 _LARGEST: t.Final = 2**63 - 1
+#: Event column -> largest number.
+_COUNTS: t.Final = {**dict.fromkeys(COUNTS, _LARGEST), "status": 999}
+_VOCABULARIES: t.Final = frozenset((*_SYNONYMS, "total_tokens"))
 
 
 def columns(dimensions: Dimensions) -> dict[str, object]:
@@ -61,28 +64,33 @@ def columns(dimensions: Dimensions) -> dict[str, object]:
     :raises InvalidUsageError: for an unknown name, a wrong type, a text too long for its
         column, or two token vocabularies that disagree.
     """
-    found = {name: value for name, value in dimensions.items() if value is not None}
+    said: dict[str, object] = dict(dimensions)
 
-    if not found:
-        return {}
-
-    _merge_vocabularies(found)
-
-    for name, value in found.items():
-        if name in TEXTS:
-            _check_text(name, value)
-        elif name in COUNTS:
-            _check_count(name, value)
+    for name, value in dimensions.items():
+        if value is None:
+            del said[name]
+        elif (largest := _COUNTS.get(name)) is not None:
+            if type(value) is not int or not 0 <= value <= largest:
+                raise _count_error(name, value, largest)
+        elif name in TEXTS:
+            if not isinstance(value, str) or len(value) > TEXTS[name] or "\x00" in value:
+                raise _text_error(name)
+        elif name in _VOCABULARIES:
+            return columns(_merge_vocabularies(dimensions))
         elif name != "extra" or not isinstance(value, c.Mapping):
             raise InvalidUsageError(
                 f"{name}={value!r} is no dimension of usage. Nothing was booked. "
                 "Put facts of your own into extra={...}."
             )
 
-    return found
+    return said
 
 
-def _merge_vocabularies(found: dict[str, object]) -> None:
+def _merge_vocabularies(dimensions: Dimensions) -> Dimensions:
+    found: dict[str, object] = {
+        name: value for name, value in dimensions.items() if value is not None
+    }
+
     for synonym, name in _SYNONYMS.items():
         if synonym not in found:
             continue
@@ -95,11 +103,18 @@ def _merge_vocabularies(found: dict[str, object]) -> None:
                 "differ. Nothing was booked. Pass one of them."
             )
 
-    if "total_tokens" not in found:
-        return
+    if "total_tokens" in found:
+        _take_total(found)
 
+    return t.cast("Dimensions", found)
+
+
+def _take_total(found: dict[str, object]) -> None:
     total = found.pop("total_tokens")
-    _check_count("total_tokens", total)
+
+    if type(total) is not int or not 0 <= total <= _LARGEST:
+        raise _count_error("total_tokens", total, _LARGEST)
+
     parts = [found.get("input_tokens"), found.get("output_tokens")]
 
     if None in parts:
@@ -114,18 +129,14 @@ def _merge_vocabularies(found: dict[str, object]) -> None:
         )
 
 
-def _check_text(name: str, value: object) -> None:
-    if not isinstance(value, str) or len(value) > TEXTS[name] or "\x00" in value:
-        raise InvalidUsageError(
-            f"{name} must be a text of at most {TEXTS[name]} characters, none of them NUL. "
-            "Nothing was booked."
-        )
+def _text_error(name: str) -> InvalidUsageError:
+    return InvalidUsageError(
+        f"{name} must be a text of at most {TEXTS[name]} characters, none of them NUL. "
+        "Nothing was booked."
+    )
 
 
-def _check_count(name: str, value: object) -> None:
-    largest = 999 if name == "status" else _LARGEST
-
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= largest:
-        raise InvalidUsageError(
-            f"{name}={value!r} must be a whole number from 0 to {largest}. Nothing was booked."
-        )
+def _count_error(name: str, value: object, largest: int) -> InvalidUsageError:
+    return InvalidUsageError(
+        f"{name}={value!r} must be a whole number from 0 to {largest}. Nothing was booked."
+    )

@@ -8,14 +8,14 @@ import enum
 import typing as t
 from datetime import datetime
 
-from .sheets import Slots
+from .slots import Slots
 from .store import Formats
 
 #: Bucket -> units used, held, and of both covered by credits, after a booking.
 Counters = dict[str, tuple[int, int, int]]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Entry:
     """One event to be booked.
 
@@ -50,7 +50,7 @@ class Outcome(enum.Enum):
     REFUSED = 3
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(slots=True)
 class Result:
     """What became of an entry, and the counters it left."""
 
@@ -64,8 +64,13 @@ REPLAYED: t.Final = Result(Outcome.REPLAYED, {})
 REFUSED: t.Final = Result(Outcome.REFUSED, {})
 
 
-def event_parameters(form: Formats, entry: Entry) -> dict[str, object]:
-    """The parameters of an entry's event and daily sum."""
+def event_parameters(
+    form: Formats, entry: Entry, columns: c.Mapping[str, object]
+) -> dict[str, object]:
+    """The parameters of an entry's event and daily sum.
+
+    :param columns: those of the entry, with what the event says of where it is counted.
+    """
     occurred_at = form.time(entry.at)
     same = entry.at is entry.recorded_at
     return {
@@ -77,15 +82,20 @@ def event_parameters(form: Formats, entry: Entry) -> dict[str, object]:
         "recorded_at": occurred_at if same else form.time(entry.recorded_at),
         "day": form.day(entry.at.date()),
         "events": entry.uses,
-        **entry.columns,
+        **columns,
     }
 
 
 def parameters_of(
-    form: Formats, slots: Slots, entry: Entry, rooms: c.Sequence[int]
+    form: Formats,
+    slots: Slots,
+    entry: Entry,
+    columns: c.Mapping[str, object],
+    rooms: c.Sequence[int],
 ) -> dict[str, object]:
     """The parameters of an entry, its counters and their guards."""
-    parameters = event_parameters(form, entry)
+    parameters = event_parameters(form, entry, columns)
+    parameters["generation"] = slots.generation.number
 
     for index, slot in enumerate(slots.every):
         parameters[f"bucket{index}"] = slot.bucket.key

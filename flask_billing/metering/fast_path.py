@@ -18,7 +18,7 @@ from .entries import (
     parameters_of,
     remember,
 )
-from .sheets import Slots
+from .slots import Slots
 
 
 def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: bool) -> Result:
@@ -28,7 +28,7 @@ def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: 
     for slot in slots.every:
         reach = min(slot.ceiling, slot.step) if enforce else slot.step
 
-        if slot.creditable and slots.credits > 0:  # they come before overage
+        if slot.extended and slots.credits > 0:  # they come before overage
             reach = min(reach, slot.limit.included)
 
         if slot.taken + entry.quantity > reach:
@@ -37,8 +37,9 @@ def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: 
         rooms.append(reach - entry.quantity)
 
     form = store.formats(current)
-    booking = statements.booking(form.dialect, len(rooms), tuple(entry.columns), keyed=entry.keyed)
-    parameters = parameters_of(form, slots, entry, rooms)
+    columns = slots.marks | entry.columns
+    booking = statements.booking(form.dialect, len(rooms), tuple(columns))
+    parameters = parameters_of(form, slots, entry, columns, rooms)
     attempt = _sqlite_booking if form.sqlite else _postgresql_booking
     result = store.persistently(current, lambda: attempt(current, booking, parameters, len(rooms)))
     remember(slots, result.counters)
@@ -87,7 +88,7 @@ def _postgresql_booking(
             cursor.execute(at_once.sql, at_once.bind(parameters))
             return Result(Outcome.BOOKED, counters_of(cursor.fetchall()))
     except store.driver_error("IntegrityError") as error:
-        # NOT NULL: a guard refused, or the key was there. The careful way tells them apart.
+        # NOT NULL: a guard refused. The careful way tells why.
         if store.sqlstate(error) == "23502":
             return REFUSED
 

@@ -17,10 +17,10 @@ from .. import clock, database, outbox
 from ..errors import IdempotencyMismatchError, InvalidUsageError
 from ..models import UsageReservation
 from ..state import BillingState
-from . import grants, ledger, store
+from . import grants, ledger, opening, store
 from .allotment import Allotment, allot, shortage
 from .entries import REPLAYED, Entry, Outcome, Result, remember
-from .sheets import Slots
+from .slots import Slots
 
 #: Holds that one transaction of the sweep lets go.
 _BATCH: t.Final = 200
@@ -84,11 +84,8 @@ def open_hold(
                     _check_same(known, ask)
                     return known, None
 
-                ledger.open_slots(connection, form, slots, ask.customer_id, ask.member)
-
-                if not ledger.lock_counters(connection, form, slots, ask.customer_id):
-                    raise _Refused
-
+                opening.open_slots(connection, form, slots, ask.customer_id, ask.member, ask.now)
+                ledger.lock_counters(connection, form, slots, ask.customer_id, ask.now)
                 allotment, parts = _draw(connection, slots, ask)
                 hold = _write(connection, slots, ask, known, allotment, parts)
                 grants.hold(connection, parts)
@@ -102,7 +99,7 @@ def open_hold(
 
                 slots.credits = max(0, slots.credits - allotment.credits)
                 return hold, allotment
-        except _Refused:
+        except (_Refused, opening.OutdatedError):
             return None
 
     return store.persistently(current, attempt)
@@ -118,6 +115,7 @@ def settle(
     :param slots: those of the hold's counters.
     :param entry: what was used; None where it was nothing.
     :raises InvalidUsageError: for a hold that was released.
+    :raises OutdatedError: where counters were opened since the slots were read.
     """
     form = store.formats(current)
     noted: list[outbox.Written] = []
@@ -135,7 +133,11 @@ def settle(
                     "Nothing was booked. Record what was used with 'record'."
                 )
 
-            ledger.lock_counters(connection, form, slots, hold.customer_id)
+            opening.open_slots(
+                connection, form, slots, hold.customer_id, hold.member, hold.created_at
+            )
+            # Whenever they ended by now, they count what they held.
+            ledger.lock_counters(connection, form, slots, hold.customer_id, opening.NEVER)
             held = _let_go(connection, form, slots, hold)
             _mark(connection, [hold.id], "settled", settled)
 
@@ -256,6 +258,9 @@ def _let_go(
         return {}
 
     for slot in sorted(slots.every, key=lambda slot: slot.bucket.key):
+        if slot.bucket.key not in hold.buckets:
+            continue  # opened since
+
         covered = hold.buckets[slot.bucket.key]
         slot.saw(slot.used, slot.reserved - hold.amount, slot.credited - covered)
         ledger.change_counter(

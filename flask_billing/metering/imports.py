@@ -8,20 +8,24 @@ from __future__ import annotations
 import collections.abc as c
 import csv
 import dataclasses
+import itertools
 import json
 import typing as t
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
-from ..errors import BillingError, InvalidUsageError
+from ..errors import InvalidUsageError, MeteringUnavailableError
 from ..models import Customer
 from ..state import state
-from .booking import record
-from .dimensions import COUNTS
+from .bulk import BATCH, Fact, Recorded, record_many
+from .dimensions import COUNTS, Dimensions
+
+Row = dict[str, t.Any]
 
 _NEEDED: t.Final = ("owner_type", "owner_id", "meter", "quantity", "key")
 _NUMBERS: t.Final = (*COUNTS, "prompt_tokens", "completion_tokens", "total_tokens", "quantity")
+_DISABLED: t.Final = "Usage is disabled just now. The line is not in the books. Import it again."
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -43,19 +47,14 @@ def import_usage(lines: c.Iterable[str], *, json_lines: bool) -> c.Iterator[Line
     Needed are owner_type, owner_id, meter, quantity and key; ``at`` (UTC unless it says more)
     and every dimension may follow. A wrong line is told and the others are booked.
     """
-    customers: dict[tuple[str, str], Customer] = {}
+    customers: dict[tuple[str, str], Customer | None] = {}
+    read = _json(lines) if json_lines else _csv(lines)
 
-    for number, read in _json(lines) if json_lines else _csv(lines):
-        try:
-            if isinstance(read, str):
-                raise InvalidUsageError(read)
-
-            yield Line(number, _book(read, customers))
-        except BillingError as error:
-            yield Line(number, booked=False, error=str(error))
+    while batch := list(itertools.islice(read, BATCH)):
+        yield from _book(batch, customers)
 
 
-def _csv(lines: c.Iterable[str]) -> c.Iterator[tuple[int, dict[str, t.Any] | str]]:
+def _csv(lines: c.Iterable[str]) -> c.Iterator[tuple[int, Row | str]]:
     reader = csv.DictReader(lines, restkey="")
 
     try:
@@ -68,7 +67,7 @@ def _csv(lines: c.Iterable[str]) -> c.Iterator[tuple[int, dict[str, t.Any] | str
         yield reader.line_num, f"This is no CSV ({error}). Nothing more was booked."
 
 
-def _json(lines: c.Iterable[str]) -> c.Iterator[tuple[int, dict[str, t.Any] | str]]:
+def _json(lines: c.Iterable[str]) -> c.Iterator[tuple[int, Row | str]]:
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -82,11 +81,38 @@ def _json(lines: c.Iterable[str]) -> c.Iterator[tuple[int, dict[str, t.Any] | st
         yield number, found if isinstance(found, dict) else "This is no object. Nothing was booked."
 
 
-def _book(row: dict[str, t.Any], customers: dict[tuple[str, str], Customer]) -> bool:
-    if "customer" in row:
-        raise InvalidUsageError(
-            "customer is no dimension of usage. Nothing was booked. Name the owner instead."
-        )
+def _book(
+    batch: c.Sequence[tuple[int, Row | str]], customers: dict[tuple[str, str], Customer | None]
+) -> c.Iterator[Line]:
+    read: list[Fact | InvalidUsageError] = []
+
+    for _, row in batch:
+        try:
+            read.append(_fact(row, customers))
+        except InvalidUsageError as error:
+            read.append(error)
+
+    facts = [one for one in read if isinstance(one, Fact)]
+
+    try:
+        recorded = iter(record_many(facts))
+    except MeteringUnavailableError as error:
+        recorded = itertools.repeat(Recorded("refused", error))
+
+    for (number, _), one in zip(batch, read, strict=True):
+        yield _line(number, next(recorded) if isinstance(one, Fact) else Recorded("refused", one))
+
+
+def _line(number: int, found: Recorded) -> Line:
+    if found.state == "disabled":
+        return Line(number, booked=False, error=_DISABLED)
+
+    return Line(number, found.state == "booked", None if found.error is None else str(found.error))
+
+
+def _fact(row: Row | str, customers: dict[tuple[str, str], Customer | None]) -> Fact:
+    if isinstance(row, str):
+        raise InvalidUsageError(row)
 
     missing = [name for name in _NEEDED if row.get(name) in (None, "")]
 
@@ -104,14 +130,12 @@ def _book(row: dict[str, t.Any], customers: dict[tuple[str, str], Customer]) -> 
     if owner not in customers:
         customers[owner] = _customer(*owner)
 
-    decision = record(meter, quantity, key=key, at=at, customer=customers[owner], **said)
+    customer = customers[owner]
 
-    if decision.reason in ("degraded", "disabled"):
-        raise InvalidUsageError(
-            f"Usage is {decision.reason} just now. The line is not in the books. Import it again."
-        )
+    if customer is None:
+        raise InvalidUsageError(f"There is no customer {owner[0]} {owner[1]}. Nothing was booked.")
 
-    return not decision.replayed
+    return Fact(meter, quantity, key, customer, at, t.cast("Dimensions", said))
 
 
 def _number(name: str, value: t.Any) -> t.Any:
@@ -138,14 +162,8 @@ def _moment(text: object) -> datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
-def _customer(owner_type: str, owner_id: str) -> Customer:
+def _customer(owner_type: str, owner_id: str) -> Customer | None:
     found: Customer | None = state().db.session.scalar(
         sa.select(Customer).where(Customer.owner_type == owner_type, Customer.owner_id == owner_id)
     )
-
-    if found is None:
-        raise InvalidUsageError(
-            f"There is no customer {owner_type} {owner_id}. Nothing was booked."
-        )
-
     return found

@@ -13,11 +13,13 @@ from ..errors import InvalidUsageError
 from ..models import Customer
 from ..state import BillingState
 from . import store
-from .accounts import current_member
+from .accounts import check_member, current_member
 from .dimensions import Dimensions, columns
 
 #: Most units one call may book.
 LARGEST: t.Final = 2**53
+#: Most corrections of one event.
+MOST_CORRECTIONS: t.Final = 100
 _LONGEST_KEY: t.Final = 255
 
 
@@ -79,7 +81,7 @@ def checked_time(at: datetime, now: datetime) -> datetime:
             "Nothing was booked."
         )
 
-    return at.astimezone(UTC)
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
 
 
 def new_key() -> str:
@@ -92,6 +94,11 @@ def refund_key(key: str) -> str:
     return _derived("refund", key)
 
 
+def correction_keys(event_id: int) -> list[str]:
+    """The keys of an event's corrections, in the order they are used."""
+    return [f"correction:{event_id}:{number}" for number in range(1, MOST_CORRECTIONS + 1)]
+
+
 def settle_key(key: str) -> str:
     """The key of the event that a reservation becomes."""
     return _derived("settle", key)
@@ -100,10 +107,10 @@ def settle_key(key: str) -> str:
 def fact_columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
     """The dimensions of a use as the driver takes them."""
     found = columns(dimensions)
-    extra = found.get("extra")
 
-    if extra is not None:
-        found["extra"] = store.formats(current).json(t.cast("dict[str, object]", extra))
+    if "extra" in found:
+        extra = t.cast("dict[str, object]", found["extra"])
+        found["extra"] = store.formats(current).json(extra)
 
     return found
 
@@ -114,8 +121,10 @@ def event_columns(
     """The same, with the member who acts.
 
     :param customer: whose use it is; None is the signed-in owner's.
+    :raises InvalidUsageError: for dimensions that are none, or a member of somebody else.
     """
     found = fact_columns(current, dimensions)
+    check_member(current, found.get("member"), customer)
 
     if "member" not in found and (member := current_member(current, customer)) is not None:
         found["member"] = member

@@ -30,6 +30,7 @@ class Facts:
 
     :param plan: key of the plan whose limits hold.
     :param anchor: where billing periods are counted from.
+    :param came: when the customer was created, where those without a subscription are.
     :param since: when the subscription began that holds; None without one.
     :param overrides: those in force, the newest first.
     """
@@ -38,6 +39,7 @@ class Facts:
     plan: str | None
     trialing: bool
     anchor: datetime
+    came: datetime
     trial: tuple[datetime, datetime] | None
     since: datetime | None
     timezone: str | None
@@ -57,14 +59,24 @@ class Facts:
         ):  # a name this system's time zone database does not have
             return UTC
 
-    def bucket(self, window: Window, meter: str, at: datetime, member: str | None) -> Bucket:
-        """The bucket of one limit at a moment."""
+    def bucket(
+        self,
+        window: Window,
+        meter: str,
+        at: datetime,
+        member: str | None,
+        anchor: datetime | None = None,
+    ) -> Bucket:
+        """The bucket of one limit at a moment.
+
+        :param anchor: of another subscription than the one that holds.
+        """
         return bucket_for(
             window,
             at,
-            anchor=self.anchor,
+            anchor=anchor or self.anchor,
             zone=self.zone,
-            trial=self.trial,
+            trial=self.trial if anchor is None else None,
             epoch=epoch_at(self.resets.get((meter, window), ()), at),
             member=member,
         )
@@ -112,9 +124,9 @@ def _with_override(limit: Limit, overrides: list[Override]) -> Limit:
         return limit
 
     if chosen.limit == 0:
-        return BlockedLimit.model_construct(**{**dict(limit), "included": 0, "policy": "hard"})
+        return BlockedLimit.of({**vars(limit), "included": 0, "policy": "hard"})
 
-    return limit.model_copy(update={"included": chosen.limit})
+    return limit.replace(included=chosen.limit)
 
 
 def extended_by_credits(limits: tuple[Limit, ...]) -> list[Limit]:

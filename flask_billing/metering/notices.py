@@ -11,7 +11,7 @@ from .. import clock, database, outbox
 from ..models import UsageNotice
 from ..state import BillingState, state
 from . import store
-from .sheets import Slot, Slots
+from .slots import Slot, Slots
 
 #: Refusals one process remembers to have announced.
 _MOST_REMEMBERED: t.Final = 10_000
@@ -27,8 +27,9 @@ def note_crossings(
 ) -> list[outbox.Written]:
     """Write a notice and a signal for each threshold between two readings of the counters.
 
-    Each is written once per period, percent and limit, so a changed limit re-arms them. A mail
-    is written for the highest alone: who leaps from 70 to 97 percent hears of 95.
+    Each is written once per period, percent and limit, so a changed limit re-arms them. A limit
+    that was lowered has passed those below what is used. A mail is written for the highest alone:
+    who leaps from 70 to 97 percent hears of 95.
 
     :param before: bucket -> units used.
     :returns: the signals, to be sent after the commit.
@@ -45,8 +46,10 @@ def note_crossings(
             "created_at": now,
         }
         for slot in slots.every
-        for percent in _crossed(slot, before[slot.bucket.key], after[slot.bucket.key])
-        if slot.bucket.holds(now)
+        for percent in _crossed(
+            slot, -1 if slot.lowered else before[slot.bucket.key], after[slot.bucket.key]
+        )
+        if slot.bucket.end is None or now < slot.bucket.end
     ]
 
     if not rows:
@@ -84,7 +87,7 @@ def announce_refusal(
     current: BillingState, connection: sa.Connection, customer_id: int, slot: Slot
 ) -> list[outbox.Written]:
     """Announce ``quota.exceeded``, once per period and limit."""
-    key = refusal_key(customer_id, slot)
+    key = _refusal_key(customer_id, slot)
 
     if not store.joins_session(current):  # else the host may roll the announcement back
         remembered: set[str] = current.caches.setdefault("metering.refusals", set())
@@ -100,12 +103,16 @@ def announce_refusal(
 
 def was_announced(current: BillingState, customer_id: int, slot: Slot) -> bool:
     """Whether this process has announced this refusal before."""
-    return refusal_key(customer_id, slot) in current.caches.get("metering.refusals", ())
+    return _refusal_key(customer_id, slot) in current.caches.get("metering.refusals", ())
 
 
-def refusal_key(customer_id: int, slot: Slot) -> str:
+def refusal_key(customer_id: int, meter: str, bucket: str, included: int | None) -> str:
     """What makes a refusal the same as an earlier one: customer, meter, period and limit."""
-    return f"{customer_id}:{slot.limit.meter}:{slot.bucket.key}:{slot.limit.included}"
+    return f"{customer_id}:{meter}:{bucket}:{included}"
+
+
+def _refusal_key(customer_id: int, slot: Slot) -> str:
+    return refusal_key(customer_id, slot.limit.meter, slot.bucket.key, slot.limit.included)
 
 
 def _crossed(slot: Slot, before: int, after: int) -> list[int]:
@@ -138,7 +145,7 @@ class _News(t.NamedTuple):
         """What the outbox says of it."""
         return {
             "customer_id": self.customer_id,
-            "key": f"{refusal_key(self.customer_id, self.slot)}:{self.percent}",
+            "key": f"{_refusal_key(self.customer_id, self.slot)}:{self.percent}",
             "body": {**_body(self.slot), "percent": self.percent, "used": self.used},
         }
 

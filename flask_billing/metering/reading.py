@@ -30,7 +30,7 @@ from ..models.base import UTCDateTime
 from ..prepared import Prepared, Row
 from .limits import Facts, Override
 
-_TEXTS, _NUMBERS, _TIMES = 4, 4, 7
+_TEXTS, _NUMBERS, _TIMES = 4, 5, 7
 #: How far days of two time zones can overlap. A period that ended within it is read too.
 _OVERLAP: t.Final = timedelta(hours=27)
 _CUSTOMER: t.Final = sa.bindparam("customer", type_=sa.BigInteger())
@@ -51,6 +51,9 @@ class Counter:
     terms: tuple[str | None, int | None]
     start: datetime | None
     end: datetime | None
+    #: What was in force when a counter was opened beside it last, and the number of that.
+    windows: str | None
+    generation: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +93,25 @@ def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> S
             "before its usage, or let 'billing.customer_for(owner)' create it."
         )
 
-    counters = [
+    return Snapshot(
+        _facts(customer_id, rows),
+        _counters_of(rows.get("counter", ())),
+        {row["text0"]: row["time0"] for row in rows.get("event", ()) if row["time0"] is not None},
+        {row["text0"]: row["number0"] for row in rows.get("grant", ())},
+    )
+
+
+def read_counters(customer_id: int, meter: str, at: datetime) -> dict[tuple[str, str], Counter]:
+    """The counters of a meter that had not ended at a moment, by meter and bucket."""
+    with reading() as connection:
+        query = _counters_query(connection.dialect)
+        return _counters_of(
+            query.rows(connection, {"customer": customer_id, "meter": meter, "now": at})
+        )
+
+
+def _counters_of(rows: c.Iterable[Row]) -> dict[tuple[str, str], Counter]:
+    found = [
         Counter(
             row["text0"],
             row["text1"],
@@ -100,15 +121,12 @@ def read_snapshot(customer_id: int, meters: c.Iterable[str], now: datetime) -> S
             (row["text2"], row["number3"]),
             row["time0"],
             row["time1"],
+            row["text3"],
+            row["number4"],
         )
-        for row in rows.get("counter", ())
+        for row in rows
     ]
-    return Snapshot(
-        _facts(customer_id, rows),
-        {(counter.meter, counter.bucket): counter for counter in counters},
-        {row["text0"]: row["time0"] for row in rows.get("event", ()) if row["time0"] is not None},
-        {row["text0"]: row["number0"] for row in rows.get("grant", ())},
-    )
+    return {(counter.meter, counter.bucket): counter for counter in found}
 
 
 def _facts(customer_id: int, rows: dict[str, list[Row]]) -> Facts:
@@ -121,7 +139,8 @@ def _facts(customer_id: int, rows: dict[str, list[Row]]) -> Facts:
         found.plan.key if found.plan else None,
         found.trialing,
         _anchor(live) or customer["time0"],
-        _trial(live) if found.trialing else None,
+        customer["time0"],
+        _trial(live),  # when it is over too: what happened in it is booked into it
         live.started_at if live is not None else None,
         customer["text0"],
         tuple(Override(row["text0"], row["text1"], row["number1"]) for row in overrides),
@@ -160,10 +179,20 @@ def _query(dialect: sa.Dialect, meters: tuple[str, ...]) -> Prepared:
     return Prepared(sa.select(*rows.c), dialect)
 
 
+#: The pause, while it holds: before it begins and after it ends there is none.
+_PAUSE_NOW: t.Final = sa.case(
+    (
+        sa.or_(Subscription.pause_starts_at > _NOW, Subscription.pause_resumes_at <= _NOW),
+        sa.null(),
+    ),
+    else_=Subscription.pause,
+)
+
+
 def _subscriptions() -> sa.Select[t.Any]:
     return _row(
         "subscription",
-        [Subscription.status, Subscription.plan, Subscription.last_plan, Subscription.pause],
+        [Subscription.status, Subscription.plan, Subscription.last_plan, _PAUSE_NOW],
         # The first select of a union says of which type its columns are.
         [Subscription.id, *[sa.cast(sa.null(), sa.BigInteger())] * (_NUMBERS - 1)],
         [
@@ -191,19 +220,8 @@ def _overrides() -> sa.Select[t.Any]:
 
 
 def _counters() -> sa.Select[t.Any]:
-    return _row(
-        "counter",
-        [UsageCounter.meter, UsageCounter.bucket, UsageCounter.plan],
-        [
-            UsageCounter.used,
-            UsageCounter.reserved,
-            UsageCounter.credited,
-            UsageCounter.limit,
-        ],
-        [UsageCounter.period_start, UsageCounter.period_end],
-    ).where(
+    return _counter_rows().where(
         UsageCounter.customer_id == _CUSTOMER,
-        sa.or_(UsageCounter.period_start.is_(None), UsageCounter.period_start <= _NOW),
         sa.or_(
             UsageCounter.period_end.is_(None),
             UsageCounter.period_end > _NOW,
@@ -212,6 +230,32 @@ def _counters() -> sa.Select[t.Any]:
                 UsageCounter.bucket.not_like("h:%"),
             ),
         ),
+    )
+
+
+@functools.lru_cache(maxsize=16)
+def _counters_query(dialect: sa.Dialect) -> Prepared:
+    # The union says of which type the numbers are; here there is none.
+    rows = _counter_rows().where(
+        UsageCounter.customer_id == _CUSTOMER,
+        UsageCounter.meter == sa.bindparam("meter", type_=sa.String()),
+        sa.or_(UsageCounter.period_end.is_(None), UsageCounter.period_end > _NOW),
+    )
+    return Prepared(rows, dialect)
+
+
+def _counter_rows() -> sa.Select[t.Any]:
+    return _row(
+        "counter",
+        [UsageCounter.meter, UsageCounter.bucket, UsageCounter.plan, UsageCounter.windows],
+        [
+            UsageCounter.used,
+            UsageCounter.reserved,
+            UsageCounter.credited,
+            UsageCounter.limit,
+            UsageCounter.generation,
+        ],
+        [UsageCounter.period_start, UsageCounter.period_end],
     )
 
 

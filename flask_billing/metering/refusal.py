@@ -134,18 +134,26 @@ def sentence(decision: Decision) -> str:
         return f"{status.name}: not included in your plan. Nothing was used or charged."
 
     return (
-        f"{status.name}: {status.used:,} of {status.limit or 0:,} used, and this needs "
+        f"{status.name}: {status.used:,} of {status.stops_at or 0:,} used, and this needs "
         f"{decision.requested:,} more. Nothing was used or charged."
     )
 
 
 def rate_limit_headers(status: Usage) -> c.Iterator[tuple[str, str]]:
-    """The RateLimit header fields for a quota; none where it is unlimited."""
-    if status.limit is None:
+    """The RateLimit header fields for a quota; none where it is unlimited.
+
+    Where more than the limit is sold they are of the cap: who is told that none remain stops.
+    """
+    limit, left = status.limit, status.remaining
+
+    if status.goes_on:
+        limit, left = status.stops_at, status.left
+
+    if limit is None:
         return
 
-    yield "RateLimit-Limit", str(status.limit)
-    yield "RateLimit-Remaining", str(status.remaining)
+    yield "RateLimit-Limit", str(limit)
+    yield "RateLimit-Remaining", str(left)
     seconds = seconds_until_reset(status)
 
     if seconds is not None:

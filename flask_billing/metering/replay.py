@@ -14,10 +14,11 @@ from ..errors import BillingError
 from ..models import Customer
 from ..owners import Owner
 from ..state import BillingState, state
-from . import spool, store
+from . import other_catalogs, spool, store
 from .booking import book_fact, log
 from .entries import Entry
 from .inputs import find_meter
+from .sheets import sheet_for
 
 #: Facts that one request books for others before it goes on.
 _PER_REQUEST: t.Final = 50
@@ -30,11 +31,13 @@ class Replayed:
     :param booked: booked now.
     :param known: booked before, so nothing was done.
     :param rejected: can never be booked; kept beside the spool.
+    :param left: of a meter or plan that another catalog may have; they stay in the spool.
     """
 
     booked: int = 0
     known: int = 0
     rejected: int = 0
+    left: int = 0
 
 
 def replay(most: int | None = None) -> Replayed:
@@ -49,13 +52,17 @@ def replay(most: int | None = None) -> Replayed:
 
     with spool.taken(current) as lines:
         try:
-            while lines and (most is None or result.booked + result.known < most):
-                _replay(current, lines[0], result)
+            while len(lines) > result.left and (
+                most is None or result.booked + result.known < most
+            ):
+                left = result.left
+                _replay(current, lines[left], result)
 
                 if store.joins_session(current):
                     current.db.session.commit()
 
-                del lines[0]
+                if result.left == left:
+                    del lines[left]
         except sa.exc.OperationalError as error:
             raise store.StoreDownError(type(error).__name__) from error
 
@@ -91,10 +98,17 @@ def _replay(current: BillingState, line: bytes, result: Replayed) -> None:
         return
 
     try:
-        meter = find_meter(current, fact.meter)
         at = datetime.fromisoformat(fact.at).astimezone(UTC)
+        customer_id = _customer_id(current, fact)
+        facts = store.persistently(current, lambda: sheet_for(current, customer_id).snapshot.facts)
+
+        if other_catalogs.leave(current.catalog, facts, fact.meter, at):
+            result.left += 1
+            return
+
+        meter = find_meter(current, fact.meter)
         entry = Entry(
-            _customer_id(current, fact),
+            customer_id,
             fact.meter,
             fact.key,
             True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import contextlib
 import dataclasses
+import functools
 import typing as t
 from datetime import datetime, timedelta
 
@@ -15,13 +16,13 @@ from ..catalog import Meter
 from ..errors import InvalidUsageError, MeteringUnavailableError
 from ..models import Customer
 from ..state import BillingState, state
-from . import booking, holds, store
+from . import booking, holds, opening, store
 from .accounts import current_customer_id
 from .allotment import Allotment, allot
 from .answers import admitted, booked, refused, source_of, unbooked
 from .decision import Decision
 from .dimensions import Dimensions
-from .entries import Entry, Outcome
+from .entries import Entry, Outcome, Result
 from .inputs import (
     LARGEST,
     check_key,
@@ -33,13 +34,15 @@ from .inputs import (
     settle_key,
 )
 from .refusal import QuotaExceeded
-from .sheets import Slots, sheet_for, slots_of_buckets
+from .sheets import Sheet, sheet_for
+from .slots import Slots
+from .slotting import slots_of_buckets
 
 OnError = t.Literal["release", "charge"]
 State = t.Literal["open", "settled", "released", "expired"]
 
 #: Rounds against other processes that take the key or the units between reading and holding.
-_ROUNDS: t.Final = 20
+_ROUNDS: t.Final = 200
 _LONGEST_TTL: t.Final = timedelta(days=7)
 
 
@@ -124,7 +127,7 @@ class Reservation:
             return
 
         if error is None or self._on_error == "charge":
-            finish: c.Callable[[], object] = lambda: self.settle(self.amount)  # noqa: E731
+            finish: c.Callable[[], object] = functools.partial(self.settle, self.amount)
         else:
             finish = self.release
 
@@ -163,11 +166,7 @@ class Reservation:
         entry = Entry(hold.customer_id, meter.key, key, True, actual, hold.created_at, now, columns)
 
         try:
-            sheet = store.persistently(
-                current, lambda: sheet_for(current, hold.customer_id, fresh=True)
-            )
-            slots = slots_of_buckets(sheet, meter, hold.created_at, hold.member, hold.buckets)
-            result = holds.settle(current, hold.id, slots, entry if actual else None, actual)
+            slots, result = self._book(hold, entry, actual)
         except store.StoreDownError as error:
             return booking.degraded(
                 current, meter, actual, error, key=key, at=hold.created_at, columns=columns
@@ -179,6 +178,28 @@ class Reservation:
 
         first = self._read().settled or 0
         return booked(current, slots, dataclasses.replace(entry, quantity=first), None)
+
+    def _book(self, hold: holds.Hold, entry: Entry, actual: int) -> tuple[Slots, Result]:
+        """Book on limits and counters read afresh."""
+        current = self._billing
+
+        for _ in range(_ROUNDS):
+            sheet = store.persistently(current, lambda: self._sheet(hold))
+            slots = slots_of_buckets(
+                sheet.snapshot, self._meter, hold.created_at, hold.member, hold.buckets
+            )
+
+            with contextlib.suppress(opening.OutdatedError):
+                used = entry if actual else None
+                return slots, holds.settle(current, hold.id, slots, used, actual)
+
+        raise store.StoreDownError("the counter kept changing")
+
+    def _sheet(self, hold: holds.Hold) -> Sheet:
+        """The customer's sheet, with the counters that were open when the hold was made."""
+        sheet = sheet_for(self._billing, hold.customer_id, fresh=True)
+        sheet.look_back(self._meter, hold.created_at)
+        return sheet
 
     def _read(self) -> holds.Hold:
         hold_id = t.cast("holds.Hold", self._hold).id
@@ -285,9 +306,11 @@ def _hold(
     fresh = store.joins_session(current)
 
     for _ in range(_ROUNDS):
-        sheet, slots = booking.slots_for(
-            current, ask.customer_id, meter, ask.now, ask.member, fresh=fresh
+        sheet = store.persistently(
+            current, functools.partial(sheet_for, current, ask.customer_id, fresh=fresh)
         )
+        ask = dataclasses.replace(ask, now=max(ask.now, sheet.now(meter.key)))
+        sheet, slots = booking.slots_for(current, sheet, meter, ask.now, ask.member)
         found = holds.open_hold(current, slots, ask)
         sheet.learn(slots, ask.member)
 

@@ -16,7 +16,8 @@ from ..state import BillingState, state
 from . import grants, store
 from .buckets import Bucket
 from .limits import Facts
-from .sheets import Sheet, Slot, forget, sheet_for
+from .sheets import Sheet, forget, sheet_for
+from .slots import Slot
 
 #: Before what was bought, as it is the first to be lost.
 PRIORITY: t.Final = 50
@@ -40,9 +41,10 @@ def mint_rollovers(customer: Customer | int) -> int:
     current = state()
     customer_id = customer if isinstance(customer, int) else customer.id
     sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
-    now = clock.now()
     slots = [
-        slot for meter in current.catalog.meters for slot in sheet.for_meter(meter, now, None).every
+        slot
+        for meter in current.catalog.meters
+        for slot in sheet.for_meter(meter, sheet.now(meter.key), None).every
     ]
     return mint_for(current, sheet, slots)
 
@@ -50,14 +52,14 @@ def mint_rollovers(customer: Customer | int) -> int:
 def mint_for(current: BillingState, sheet: Sheet, slots: c.Iterable[Slot]) -> int:
     """The same, for the periods before those of some slots."""
     facts = sheet.snapshot.facts
-    ended = [found for slot in slots if (found := _ended(facts, slot)) is not None]
+    slots = [slot for slot in slots if _ended(facts, slot) is not None]
 
-    if not ended:
+    if not slots:
         return 0
 
     def attempt() -> int:
         with database.transaction() as connection:
-            return sum([_mint(connection, current, facts, one) for one in ended])
+            return carry(connection, current, facts, slots)
 
     made = store.persistently(current, attempt)
 
@@ -65,6 +67,14 @@ def mint_for(current: BillingState, sheet: Sheet, slots: c.Iterable[Slot]) -> in
         forget(facts.customer_id)
 
     return made
+
+
+def carry(
+    connection: sa.Connection, current: BillingState, facts: Facts, slots: c.Iterable[Slot]
+) -> int:
+    """The same, in a transaction of the caller's."""
+    ended = [found for slot in slots if (found := _ended(facts, slot)) is not None]
+    return sum([_mint(connection, current, facts, one) for one in ended])
 
 
 def _ended(facts: Facts, slot: Slot) -> _Ended | None:

@@ -6,95 +6,21 @@ afresh at once, so an upgrade a second ago counts.
 
 from __future__ import annotations
 
-import collections.abc as c
 import dataclasses
 import time
 import typing as t
 from datetime import datetime, timedelta
 
 from .. import clock
-from ..catalog import UNLIMITED, Limit, Meter, Plan
+from ..catalog import Meter
 from ..state import BillingState, state
-from .buckets import Bucket
-from .limits import extended_by_credits
-from .reading import Snapshot, read_snapshot
+from .reading import Snapshot, read_counters, read_snapshot
+from .slots import Slots
+from .slotting import generation_of, slots_at, told_otherwise
 
-#: Beyond every counter, and far from what 64 bits hold.
-NO_CEILING: t.Final = 2**62
 #: Customers whose sheets one process keeps.
 _MOST_SHEETS: t.Final = 20_000
-
-
-@dataclasses.dataclass(slots=True)
-class Slot:
-    """One limit and its open bucket.
-
-    :param ceiling: most units, used and held, that the guard admits.
-    :param steps: usage at which a threshold is crossed, ascending.
-    :param creditable: whether credits extend the limit.
-    :param counted_from: since when events count that came before the counter was opened;
-        None counts none of them.
-    """
-
-    limit: Limit
-    bucket: Bucket
-    ceiling: int
-    steps: tuple[int, ...]
-    counted_from: datetime | None
-    creditable: bool = False
-    #: What this process saw last in the counter. Advice: the guard decides.
-    used: int = 0
-    reserved: int = 0
-    credited: int = 0
-    #: Most units a call may reach without crossing the next threshold. Such a call needs no
-    #: look at notices; the others take the path that writes them.
-    step: int = 0
-
-    @property
-    def taken(self) -> int:
-        """Units that weigh on the limit: used and held, without what credits cover."""
-        return self.used + self.reserved - self.credited
-
-    def saw(self, used: int, reserved: int, credited: int) -> None:
-        """Remember a counter, and which threshold comes next."""
-        self.used, self.reserved, self.credited = used, reserved, credited
-        counted = used - credited
-        # Holds weigh on the guard but cross no threshold, so the step only ever comes early.
-        self.step = next((step - 1 for step in self.steps if step > counted), NO_CEILING)
-
-
-@dataclasses.dataclass(slots=True)
-class Slots:
-    """The slots of one meter, and the counters among them that are still to be opened."""
-
-    meter: Meter
-    plan: Plan | None
-    every: tuple[Slot, ...]
-    unopened: list[Slot]
-    #: Units of credit that this process saw last. Advice: the grants decide.
-    credits: int = 0
-
-    @property
-    def rolls_over(self) -> bool:
-        """Whether what the period before left is still to be carried into one of these."""
-        return any(slot.limit.rollover for slot in self.unopened)
-
-    @property
-    def by_member(self) -> bool:
-        """Whether a limit is each member's own."""
-        return any(slot.limit.scope == "member" for slot in self.every)
-
-    def copy(self) -> Slots:
-        """Slots that no other thread sees."""
-        every = tuple([dataclasses.replace(slot) for slot in self.every])
-        unopened = [
-            mine for mine, slot in zip(every, self.every, strict=True) if slot in self.unopened
-        ]
-        return dataclasses.replace(self, every=every, unopened=unopened)
-
-    def hold(self, at: datetime) -> bool:
-        """Whether a moment lies in every bucket."""
-        return all(slot.bucket.holds(at) for slot in self.every)
+_NO_TIME: t.Final = timedelta(0)
 
 
 @dataclasses.dataclass(slots=True)
@@ -105,17 +31,54 @@ class Sheet:
     #: By the wall clock, and by business time, which can be moved.
     read_at: tuple[float, datetime]
     slots: dict[tuple[str, str | None], Slots] = dataclasses.field(default_factory=dict)
+    #: Meter -> since when all counters are known, where that is before those open now.
+    known_since: dict[str, datetime] = dataclasses.field(default_factory=dict)
+
+    def look_back(self, meter: Meter, at: datetime) -> None:
+        """Read the counters of a moment that is past, which may have ended since."""
+        # Hours are the shortest periods, so those of this hour are open.
+        now = self.read_at[1].replace(minute=0, second=0, microsecond=0)
+
+        if at < self.known_since.get(meter.key, now):
+            found = read_counters(self.snapshot.facts.customer_id, meter.key, at)
+            self.snapshot.counters.update(found)
+            self.known_since[meter.key] = at
+
+    def recall(self, other: Sheet) -> None:
+        """Know as much of the past as another sheet of the same customer."""
+        for key, counter in other.snapshot.counters.items():
+            self.snapshot.counters.setdefault(key, counter)
+
+        for meter, since in other.known_since.items():
+            self.known_since[meter] = min(since, self.known_since.get(meter, since))
 
     def for_meter(self, meter: Meter, at: datetime, member: str | None) -> Slots:
         """The slots of a meter at a moment, from memory while its buckets last."""
         # Most limits are the whole customer's, and then all members share the slots.
         known = self.slots.get((meter.key, None)) or self.slots.get((meter.key, member or ""))
 
-        if known is None or not known.hold(at):
+        if known is None or not known.fit(at):
             known = slots_at(self.snapshot, meter, at, member)
             self.learn(known, member)
 
         return known
+
+    def renumber(self, slots: Slots) -> None:
+        """Let slots go by all counters that are known by now."""
+        slots.generation = generation_of(self.snapshot, slots.meter, slots.generation.windows)
+        slots.is_dated = told_otherwise(self.snapshot, slots.generation, slots.meter, slots.every)
+
+    def now(self, meter: str, at: datetime | None = None) -> datetime:
+        """Business time, or that of ``at``, or the moment of a reset that comes before it.
+
+        What is used after a reset belongs to it, though a clock stands still or is a little behind.
+        """
+        resets, at = self.snapshot.facts.resets, at or clock.now()
+
+        if not resets:
+            return at
+
+        return max([at, *(times[-1] for key, times in resets.items() if key[0] == meter)])
 
     def learn(self, slots: Slots, member: str | None) -> None:
         """Remember a meter's slots, with what they saw."""
@@ -125,16 +88,14 @@ class Sheet:
 
 def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -> Sheet:
     """The customer's sheet, from memory unless too old or ``fresh`` is asked for."""
-    sheets: dict[int, Sheet] = current.caches.setdefault("metering.sheets", {})
-    known = sheets.get(customer_id)
-    age: timedelta = current.app.config["BILLING_LIMIT_CACHE"]
+    started, now = time.monotonic(), clock.now()
 
-    if known is not None and not fresh and _is_fresh(known, age):
+    if not fresh and (known := remembered(current, customer_id, now)) is not None:
         return known
 
-    started, now = time.monotonic(), clock.now()
     snapshot = read_snapshot(customer_id, [meter.key for meter in current.catalog.meters], now)
     made = Sheet(snapshot, (started, now))
+    sheets = _sheets(current)
 
     if len(sheets) >= _MOST_SHEETS:
         sheets.clear()
@@ -143,135 +104,27 @@ def sheet_for(current: BillingState, customer_id: int, *, fresh: bool = False) -
     return made
 
 
-def forget(customer_id: int) -> None:
-    """Let the next call read the customer's limits again."""
-    state().caches.get("metering.sheets", {}).pop(customer_id, None)
+def remembered(current: BillingState, customer_id: int, now: datetime) -> Sheet | None:
+    """The customer's sheet, if it is in memory and not too old.
 
-
-def bucket_in(snapshot: Snapshot, limit: Limit, at: datetime, member: str | None) -> Bucket:
-    """The bucket of a limit. A period that is open keeps the bounds it was opened with.
-
-    So a new time zone waits for the next period.
+    :param now: business time.
     """
-    # Usage that names no member shares one counter, under the same cap as a member's.
-    owner = member or "" if limit.scope == "member" else None
-    found = snapshot.facts.bucket(limit.window, limit.meter, at, owner)
+    known = _sheets(current).get(customer_id)
 
-    for opened in _relatives(snapshot, limit, found):
-        if opened.holds(at):
-            return opened
-
-    return found
-
-
-def slots_at(snapshot: Snapshot, meter: Meter, at: datetime, member: str | None) -> Slots:
-    """The slots of a meter at a moment."""
-    catalog = state().catalog
-    every, unopened = [], []
-    limits = snapshot.facts.limits(catalog, meter.key)
-    extended = extended_by_credits(limits)
-
-    for limit in limits:
-        bucket = bucket_in(snapshot, limit, at, member)
-        counted_from = _counted_from(snapshot, limit, bucket, at)
-        slot = Slot(
-            limit, bucket, ceiling_of(limit), steps_of(limit), counted_from, limit in extended
-        )
-        counter = snapshot.counters.get((meter.key, bucket.key))
-        every.append(slot)
-
-        if counter is None:
-            slot.saw(0, 0, 0)
-            unopened.append(slot)
-        else:
-            slot.saw(counter.used, counter.reserved, counter.credited)
-
-            if limit.rollover and counter.terms != (snapshot.facts.plan, limit.included):
-                slot.step = -1  # the careful way notes what it is under now
-
-    plan = catalog.plan(snapshot.facts.plan)
-    return Slots(meter, plan, tuple(every), unopened, snapshot.credits.get(meter.key, 0))
-
-
-def slots_of_buckets(
-    sheet: Sheet, meter: Meter, at: datetime, member: str | None, buckets: c.Iterable[str]
-) -> Slots:
-    """The slots of counters that were chosen at a moment, whatever limits there are now.
-
-    A counter that no limit goes by any more is counted on without one.
-    """
-    now = slots_at(sheet.snapshot, meter, at, member)
-    found = {slot.bucket.key: slot for slot in now.every}
-    unlimited = Limit(meter=meter.key, included=UNLIMITED)
-    every = [
-        found.get(key) or Slot(unlimited, Bucket(key, None, None), NO_CEILING, (), None)
-        for key in buckets
-    ]
-    return Slots(meter, now.plan, tuple(every), [])
-
-
-def _counted_from(
-    snapshot: Snapshot, limit: Limit, bucket: Bucket, at: datetime
-) -> datetime | None:
-    """Where the sum of a counter that opens in mid-period begins.
-
-    A one-shot allowance has no beginning: it counts what is used while it is in force. What was
-    used before a subscription began is not taken off its first billing period, nor what a
-    period of another time zone has counted that ended a moment ago.
-    """
-    if bucket.start is None:
+    if known is None:
         return None
 
-    starts = [bucket.start]
-
-    if limit.window == "billing_period" and snapshot.facts.since is not None:
-        starts.append(snapshot.facts.since)
-
-    starts += [
-        earlier.end
-        for earlier in _relatives(snapshot, limit, bucket)
-        if earlier.end is not None and earlier.end <= at
-    ]
-    return max(starts)
+    wall, business = known.read_at
+    age: timedelta = current.app.config["BILLING_LIMIT_CACHE"]
+    is_fresh = time.monotonic() - wall < age.total_seconds() and _NO_TIME <= now - business < age
+    return known if is_fresh else None
 
 
-def _relatives(snapshot: Snapshot, limit: Limit, bucket: Bucket) -> c.Iterator[Bucket]:
-    """Known buckets of the same days, weeks or months, whatever time zone they were opened in."""
-    if limit.window in ("day", "week", "month"):
-        for counter in snapshot.counters.values():
-            if counter.meter == limit.meter and _family(counter.bucket) == _family(bucket.key):
-                yield Bucket(counter.bucket, counter.start, counter.end)
+def forget(customer_id: int) -> None:
+    """Let the next call read the customer's limits again."""
+    _sheets(state()).pop(customer_id, None)
 
 
-def _is_fresh(sheet: Sheet, age: timedelta) -> bool:
-    wall, business = sheet.read_at
-    return (
-        time.monotonic() - wall < age.total_seconds()
-        and timedelta(0) <= clock.now() - business < age
-    )
-
-
-def _family(key: str) -> tuple[str, str]:
-    """Window, and reset and member marks, of a bucket's key."""
-    marks = key.find("#") if "#" in key else key.find("|")
-    return key[0], key[marks:] if marks >= 0 else ""
-
-
-def ceiling_of(limit: Limit) -> int:
-    """Most units a limit admits in one bucket."""
-    if limit.unlimited or limit.policy == "soft":
-        return NO_CEILING
-
-    if limit.policy == "overage":
-        cap = limit.overage_cap
-        return NO_CEILING if cap is None else limit.included + cap
-
-    return limit.included
-
-
-def steps_of(limit: Limit) -> tuple[int, ...]:
-    """The usage from which each threshold counts as crossed, ascending."""
-    if limit.included <= 0:
-        return ()
-
-    return tuple(sorted({-(-limit.included * percent // 100) for percent in limit.thresholds}))
+def _sheets(current: BillingState) -> dict[int, Sheet]:
+    found: dict[int, Sheet] = current.caches.setdefault("metering.sheets", {})
+    return found

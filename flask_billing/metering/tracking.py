@@ -17,7 +17,7 @@ from .calls import Call, count_call, taking_back
 from .decorator import COUNTS_ON, TRACKED
 from .inputs import find_meter
 from .refusal import MeteringClosed, QuotaExceeded
-from .tracking_rules import Rule, read_rules
+from .tracking_rules import Rule, misses, read_rules
 
 View = c.Callable[..., t.Any]
 
@@ -41,7 +41,19 @@ def install(current: BillingState) -> None:
         current.app.before_request(functools.partial(_wrap_view, current, rules))
 
 
+def _tell_misses(current: BillingState, rules: tuple[Rule, ...]) -> None:
+    """Log what no request can count by, once in a process."""
+    if current.caches.get("metering.tracking.told"):
+        return
+
+    current.caches["metering.tracking.told"] = True
+
+    for miss in misses(rules, current.app):
+        log.error("%s", miss)
+
+
 def _wrap_view(current: BillingState, rules: tuple[Rule, ...]) -> None:
+    _tell_misses(current, rules)
     views = current.app.view_functions
     endpoint = request.endpoint
 

@@ -7,7 +7,7 @@ import dataclasses
 import fnmatch
 import typing as t
 
-from flask import Request
+from flask import Flask, Request
 from werkzeug.utils import import_string
 
 from ..catalog import Catalog
@@ -62,6 +62,30 @@ class Rule:
 
     def _counts_method(self, method: str) -> bool:
         return method in self.methods if self.methods else method != _PREFLIGHT
+
+
+def misses(rules: c.Iterable[Rule], app: Flask) -> c.Iterator[str]:
+    """What rules name that the app does not have, so that nothing counts by it.
+
+    Known once everything is registered, which is when the first request comes.
+    """
+    for number, rule in enumerate(rules):
+        for name in rule.blueprints:
+            if name not in app.blueprints:
+                yield _missing(number, f"the blueprint {name!r}", app.blueprints)
+
+        for pattern in rule.endpoints:
+            if not any(fnmatch.fnmatchcase(endpoint, pattern) for endpoint in app.view_functions):
+                yield _missing(number, f"the endpoint {pattern!r}", app.view_functions)
+
+
+def _missing(number: int, what: str, known: c.Iterable[str]) -> str:
+    there = sorted(name for name in known if not _matches(f"{name}.", _NEVER))
+    return (
+        f"{_SETTING}[{number}] names {what}, which the app does not have, so nothing counts by it. "
+        f"Register it before the first request, or correct the name. There are: "
+        f"{', '.join(there) or 'none'}."
+    )
 
 
 def read_rules(setting: object, catalog: Catalog) -> tuple[Rule, ...]:

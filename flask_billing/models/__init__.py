@@ -6,8 +6,9 @@ text, which is a third of what the tables cost at start.
 
 from .base import Base, UTCDateTime, include_tables
 from .checkout import Checkout
-from .customer import Customer
-from .invoice import Invoice, PaymentMethod
+from .customer import Customer, CustomerChange
+from .invoice import CreditNote, Invoice, PaymentMethod
+from .payment_method_change import PaymentMethodChange
 from .price import StripePrice
 from .retention import Cancellation, OfferRedemption
 from .subscription import ENDED, Subscription, SubscriptionChange
@@ -23,16 +24,19 @@ from .usage import (
     UsageReservation,
     UsageRollup,
 )
-from .webhook_event import JobLease, Outbox, SyncTicket, WebhookEvent
+from .webhook_event import UNHANDLED, JobLease, Outbox, SyncTicket, WebhookEvent
 
 __all__ = [
     "ENDED",
+    "UNHANDLED",
     "Base",
     "Cancellation",
     "Checkout",
     "CreditGrant",
+    "CreditNote",
     "CreditUse",
     "Customer",
+    "CustomerChange",
     "Invoice",
     "JobLease",
     "LimitOverride",
@@ -40,6 +44,7 @@ __all__ = [
     "OfferRedemption",
     "Outbox",
     "PaymentMethod",
+    "PaymentMethodChange",
     "StripePrice",
     "Subscription",
     "SubscriptionChange",

@@ -22,6 +22,10 @@ NAMING: t.Final = {
 BigId = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+#: A moment as SQLite keeps it.
+_TEXT: t.Final = "%04d-%02d-%02d %02d:%02d:%02d.%06d"
+
+
 class UTCDateTime(sa.TypeDecorator[datetime]):
     """A moment in UTC. SQLite forgets the zone, so it is put back on the way out."""
 
@@ -34,16 +38,23 @@ class UTCDateTime(sa.TypeDecorator[datetime]):
         """Refuse a naive time; store UTC, as text where SQLite wants it."""
         return _as_text if dialect.name == "sqlite" else _as_utc
 
+    def result_processor(
+        self, dialect: sa.Dialect, coltype: object
+    ) -> c.Callable[[t.Any], datetime | None]:
+        """Give back an aware UTC time, which SQLite has as text."""
+        return _from_text if dialect.name == "sqlite" else _aware
+
     def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
         """The same for a literal in SQL."""
         return _as_utc(value)
 
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Give back an aware UTC time."""
-        if value is None:
-            return None
 
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+def _from_text(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(f"{value}+00:00")
+
+
+def _aware(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
 
 
 def _as_utc(value: datetime | None) -> datetime | None:
@@ -58,8 +69,21 @@ def _as_utc(value: datetime | None) -> datetime | None:
 
 def _as_text(value: datetime | None) -> str | None:
     # What SQLAlchemy's own type would write, a tenth of a delivery's work faster.
-    value = _as_utc(value)
-    return None if value is None else value.replace(tzinfo=None).isoformat(" ", "microseconds")
+    if value is None:
+        return None
+
+    if value.tzinfo is not UTC:
+        value = t.cast("datetime", _as_utc(value))
+
+    return _TEXT % (
+        value.year,
+        value.month,
+        value.day,
+        value.hour,
+        value.minute,
+        value.second,
+        value.microsecond,
+    )
 
 
 class Base(orm.DeclarativeBase):

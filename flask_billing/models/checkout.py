@@ -25,6 +25,8 @@ class Checkout(Base):
     currency: Mapped[str] = mapped_column(sa.String(3))
     quantity: Mapped[int]
     price: Mapped[str] = mapped_column(sa.String(255))
+    #: Stripe prices that bill use beside it.
+    metered: Mapped[list[str]] = mapped_column(sa.JSON, default=list)
     trial_days: Mapped[int]
     success_url: Mapped[str] = mapped_column(sa.Text)
     cancel_url: Mapped[str] = mapped_column(sa.Text)

@@ -41,6 +41,30 @@ class Invoice(Base):
     synced_at: Mapped[datetime]
     #: Ticket of the fetch that was written last; see SyncTicket.
     applied_ticket: Mapped[int] = mapped_column(default=0)
+    #: The same of what was given back, which most fetches of an invoice do not bring.
+    credits_ticket: Mapped[int] = mapped_column(default=0, server_default="0")
+
+
+class CreditNote(Base):
+    """What was taken back of an invoice, before or after it was paid."""
+
+    __tablename__ = "billing_credit_note"
+    __table_args__ = (
+        sa.UniqueConstraint("stripe_id"),
+        sa.Index(None, "invoice_id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
+    invoice_id: Mapped[int] = mapped_column(sa.ForeignKey(Invoice.id))
+    stripe_id: Mapped[str] = mapped_column(sa.String(255))
+    number: Mapped[str | None] = mapped_column(sa.String(64))
+    #: issued or void.
+    status: Mapped[str] = mapped_column(sa.String(32))
+    reason: Mapped[str | None] = mapped_column(sa.String(64))
+    currency: Mapped[str] = mapped_column(sa.String(3))
+    total: Mapped[int]
+    issued_at: Mapped[datetime]
 
 
 class PaymentMethod(Base):
@@ -60,6 +84,8 @@ class PaymentMethod(Base):
     last4: Mapped[str | None] = mapped_column(sa.String(8))
     exp_month: Mapped[int | None]
     exp_year: Mapped[int | None]
+    #: The expiry and threshold that were announced last, as "2027-04/30".
+    expiry_announced: Mapped[str | None] = mapped_column(sa.String(16))
     detached_at: Mapped[datetime | None]
     synced_at: Mapped[datetime]
     #: Ticket of the fetch that was written last; see SyncTicket.

@@ -50,7 +50,11 @@ class Subscription(Base):
     past_due_since: Mapped[datetime | None]
     #: Behaviour of ``pause_collection``: void, keep_as_draft or mark_uncollectible.
     pause: Mapped[str | None] = mapped_column(sa.String(32))
+    #: When a pause begins that was asked for in mid-period; what is paid for is used up first.
+    pause_starts_at: Mapped[datetime | None]
     pause_resumes_at: Mapped[datetime | None]
+    #: Until when a change waits for its payment (``pending_update``) before Stripe forgets it.
+    pending_until: Mapped[datetime | None]
     discount: Mapped[dict[str, t.Any] | None]
     schedule_id: Mapped[str | None] = mapped_column(sa.String(255))
     latest_invoice: Mapped[str | None] = mapped_column(sa.String(255))
@@ -70,6 +74,10 @@ class SubscriptionChange(Base):
         PartialIndex(
             "uq_billing_subscription_change_pending", "subscription_id", where="state = 'pending'"
         ),
+        # One write at a time: whoever comes second joins it, or finishes it first.
+        PartialIndex(
+            "uq_billing_subscription_change_open", "subscription_id", where="state = 'open'"
+        ),
         sa.Index(None, "customer_id", "created_at"),
     )
 
@@ -77,13 +85,15 @@ class SubscriptionChange(Base):
     customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id))
     subscription_id: Mapped[int | None] = mapped_column(sa.ForeignKey(Subscription.id))
     kind: Mapped[str] = mapped_column(sa.String(32))
-    #: open (Stripe not asked yet), pending (waits for its date), done, undone or failed.
+    #: open (Stripe's answer is not known), waiting (for one that is open), pending (waits for its
+    #: date or its payment), done, undone or failed.
     state: Mapped[str] = mapped_column(sa.String(16))
     attempt: Mapped[int] = mapped_column(default=1)
     from_plan: Mapped[str | None] = mapped_column(sa.String(64))
     to_plan: Mapped[str | None] = mapped_column(sa.String(64))
     from_interval: Mapped[str | None] = mapped_column(sa.String(16))
     to_interval: Mapped[str | None] = mapped_column(sa.String(16))
+    from_quantity: Mapped[int | None]
     quantity: Mapped[int | None]
     effective_at: Mapped[datetime | None]
     amount: Mapped[int | None]
@@ -92,6 +102,11 @@ class SubscriptionChange(Base):
     reason: Mapped[str | None] = mapped_column(sa.String(64))
     feedback: Mapped[str | None] = mapped_column(sa.Text)
     actor: Mapped[str | None] = mapped_column(sa.String(255))
+    #: What the customer had read when they asked, word for word.
+    shown: Mapped[str | None] = mapped_column(sa.Text)
+    #: What Stripe is asked for is made of this row alone.
     request: Mapped[dict[str, t.Any] | None]
     created_at: Mapped[datetime]
+    #: When it was intended, by the wall clock; None where it came from Stripe's side.
+    asked_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]

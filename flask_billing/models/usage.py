@@ -14,6 +14,13 @@ class UsageCounter(Base):
     """How much of a meter was used in one bucket. A new period is a new row."""
 
     __tablename__ = "billing_usage_counter"
+    # Periods to be closed are few, however many there were.
+    __table_args__ = (
+        PartialIndex(None, "period_end", where="closed_at IS NULL", unique=False),
+        # What is to be reported to Stripe is of the latest periods, however many there were. No
+        # column that usage changes, so that a booking writes no index.
+        sa.Index(None, "meter", "period_end", "customer_id", "bucket"),
+    )
 
     customer_id: Mapped[int] = mapped_column(sa.ForeignKey(Customer.id), primary_key=True)
     meter: Mapped[str] = mapped_column(sa.String(64), primary_key=True)
@@ -27,9 +34,16 @@ class UsageCounter(Base):
     #: Plan, limit and Stripe meter in force when it was last seen to change, or was closed.
     plan: Mapped[str | None] = mapped_column(sa.String(64))
     limit: Mapped[int | None]
+    #: Units, without those of credits, from which on Stripe bills by a metered price of the plan.
+    #: None where it does not.
+    billed_from: Mapped[int | None]
     stripe_meter_id: Mapped[str | None] = mapped_column(sa.String(255))
     #: Units already reported to Stripe.
     reported: Mapped[int] = mapped_column(default=0)
+    #: Windows and scopes of the limits it is counted beside, and how often these have changed for
+    #: its customer and meter. Whoever books says the number of the limits they know.
+    windows: Mapped[str | None] = mapped_column(sa.String(64))
+    generation: Mapped[int] = mapped_column(default=0, server_default="0")
     closed_at: Mapped[datetime | None]
 
 
@@ -54,6 +68,11 @@ class UsageEvent(Base):
     credits: Mapped[int | None]
     occurred_at: Mapped[datetime]
     recorded_at: Mapped[datetime]
+    #: Key of the billing period it belongs to, without marks. Each unit belongs to one, whether
+    #: or not a limit goes by it just then.
+    billing_period: Mapped[str | None] = mapped_column(sa.String(32))
+    #: Scopes of the one-shot allowances it was counted in, which no time tells.
+    one_shot: Mapped[str | None] = mapped_column(sa.String(16))
     member: Mapped[str | None] = mapped_column(sa.String(255))
     provider: Mapped[str | None] = mapped_column(sa.String(64))
     model: Mapped[str | None] = mapped_column(sa.String(128))
@@ -179,7 +198,7 @@ class MeterExport(Base):
     bucket: Mapped[str] = mapped_column(sa.String(96))
     quantity: Mapped[int]
     target: Mapped[int]
-    #: open, sent, confirmed or failed.
+    #: open, sent, confirmed or failed; late, and then settled, where Stripe takes it no more.
     state: Mapped[str] = mapped_column(sa.String(16))
     attempts: Mapped[int] = mapped_column(default=0)
     error: Mapped[str | None] = mapped_column(sa.Text)

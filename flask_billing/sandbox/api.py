@@ -6,6 +6,7 @@ import logging
 import re
 import threading
 from dataclasses import dataclass, field
+from email.utils import formatdate
 
 from flask_billing.sandbox import idempotency, resources, unbuilt
 from flask_billing.sandbox.account import Account, Cause
@@ -21,9 +22,10 @@ from flask_billing.sandbox.rate import RateLimit
 from flask_billing.sandbox.resources import card_data, test_clocks
 from flask_billing.sandbox.router import Call, Endpoint, match
 from flask_billing.sandbox.settings import ACCOUNT_ID, API_VERSION
-from flask_billing.sandbox.wire import decode_form, entries, readable
+from flask_billing.sandbox.wire import decode_form, decode_json, entries, readable
 
 _FORM = "application/x-www-form-urlencoded"
+_JSON = "application/json"
 _MAX_BODY = 2**20
 _VERSION = re.compile(r"^20\d\d-\d\d-\d\d(\.[a-z]+)?$")
 
@@ -75,7 +77,8 @@ class Api:
             self._rate.count(self._room.settings.requests_per_second)
             # Before the body is read: what is not there may speak JSON, as the v2 API does.
             found = match(method, path)
-            params = _params(method, query, form, headers.get("content-type", ""))
+            content_type = _JSON if path.startswith("/v2/") else _FORM
+            params = _params(method, query, form, headers.get("content-type", ""), content_type)
             answer = self._keyed(api_key, found, method, path, params, key, request_id)
         except ApiError as error:
             answer = Answer(error.status, dumps(error.body(request_id)))
@@ -84,6 +87,7 @@ class Api:
             logger.exception("The sandbox failed to answer %s %s (%s)", method, path, request_id)
             answer = _internal_error(request_id)
         answer.headers.setdefault("Request-Id", request_id)
+        answer.headers.setdefault("Date", formatdate(usegmt=True))
         answer.headers["Stripe-Version"] = API_VERSION
         if key:
             answer.headers["Idempotency-Key"] = key
@@ -198,19 +202,20 @@ def _expand_of(params: Body) -> list[str]:
     return [path for _, path in paths]
 
 
-def _params(method: str, query: str, form: bytes, content_type: str) -> Body:
-    """The parameters: of the query, and of the form where the method has one."""
+def _params(method: str, query: str, form: bytes, content_type: str, expected: str) -> Body:
+    """The parameters: of the query, and of the form or JSON where the method has such."""
     if len(form) > _MAX_BODY:
         raise ApiError(413, "The request is too large.")
     if method == "GET" or not form:
         return decode_form(query)
-    if content_type and content_type.partition(";")[0].strip().lower() != _FORM:
-        raise invalid(f"Invalid request (check that your POST content type is {_FORM}).")
+    if content_type and content_type.partition(";")[0].strip().lower() != expected:
+        raise invalid(f"Invalid request (check that your POST content type is {expected}).")
     try:
         text = form.decode()
     except UnicodeDecodeError:
         raise invalid("Invalid request: the form is not UTF-8.") from None
-    return {**decode_form(query), **decode_form(text)}
+    decode = decode_json if expected == _JSON else decode_form
+    return {**decode_form(query), **decode(text)}
 
 
 def _check_headers(api_key: ApiKey, headers: dict[str, str]) -> None:

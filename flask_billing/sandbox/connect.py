@@ -28,7 +28,7 @@ class Billing(Protocol):
         *,
         http_client: Callable[[], object],
         api_key: str,
-        webhook_secret: str,
+        webhook_secrets: tuple[str, ...],
         now: Callable[[], datetime],
         sandbox: object,
     ) -> None:
@@ -59,21 +59,22 @@ def connect(
             "The app has no billing extension. Call billing.init_app(app) before "
             "sandbox.connect(app)."
         )
-    secret = _secret(sandbox, webhook_url or billing.webhook_path)
+    target = webhook_url or billing.webhook_path
+    secret, thin_secret = _secret(sandbox, target), _secret(sandbox, f"{target}:thin")
     billing.use_stripe(
         http_client=sandbox.http_client,
         api_key=sandbox.api_key,
-        webhook_secret=secret,
+        webhook_secrets=(secret, thin_secret),
         now=sandbox.clock.now,
         sandbox=sandbox,
     )
-    object_id = "we_" + hashlib.sha256((webhook_url or "in-process").encode()).hexdigest()[:24]
-    if webhook_url is not None:
-        sandbox.webhooks.add_endpoint(webhook_url, secret, object_id=object_id)
-    else:
-        sandbox.webhooks.add_endpoint(
-            _unmounted(app), secret, path=billing.webhook_path, object_id=object_id
-        )
+    mark = hashlib.sha256((webhook_url or "in-process").encode()).hexdigest()[:24]
+    receiver = webhook_url if webhook_url is not None else _unmounted(app)
+    path = billing.webhook_path
+    sandbox.webhooks.add_endpoint(receiver, secret, path=path, object_id=f"we_{mark}")
+    sandbox.webhooks.add_endpoint(
+        receiver, thin_secret, path=path, object_id=f"ed_test_{mark}", payload="thin"
+    )
     if mount is not None:
         _mount(sandbox, app, mount.rstrip("/"), allow_remote)
 

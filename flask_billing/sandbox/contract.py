@@ -66,24 +66,10 @@ def _params_reader(type_name: str) -> Reader:
 
 @cache
 def _typed_dict_reader(cls: Any) -> Reader:
-    """Read a hash with the fields of a TypedDict, compiled when first met (types may recurse)."""
-    fields: dict[str, Reader] = {}
-    required: list[str] = []
-
-    def compile_fields() -> None:
-        from stripe._request_options import RequestOptions
-
-        options = set(RequestOptions.__annotations__)
-        unsettable = UNSETTABLE.get(cls.__name__, frozenset())
-        for name, hint in _hints(cls).items():
-            if name not in options:
-                fields[name] = _unsetting if name in unsettable else _reader(hint)
-                if name in cls.__required_keys__:
-                    required.append(name)
+    """Read a hash with the fields of a TypedDict."""
 
     def read(value: Any, path: str) -> Body:
-        if not fields:
-            compile_fields()
+        fields, required = _fields(cls)
         if not isinstance(value, dict):
             raise _MismatchError("Invalid object", path)
         result: Body = {}
@@ -99,6 +85,25 @@ def _typed_dict_reader(cls: Any) -> Reader:
         return result
 
     return read
+
+
+@cache
+def _fields(cls: Any) -> tuple[dict[str, Reader], list[str]]:
+    """The readers of a TypedDict's fields, and which are required.
+
+    Compiled when first met, as types may recurse, and handed out whole, as threads meet them at
+    once.
+    """
+    from stripe._request_options import RequestOptions
+
+    options = set(RequestOptions.__annotations__)
+    unsettable = UNSETTABLE.get(cls.__name__, frozenset())
+    fields = {
+        name: _unsetting if name in unsettable else _reader(hint)
+        for name, hint in _hints(cls).items()
+        if name not in options
+    }
+    return fields, [name for name in fields if name in cls.__required_keys__]
 
 
 def _hints(cls: Any) -> dict[str, Any]:

@@ -295,6 +295,39 @@ INFERRED = (
     ),
     Inference("Meter usage counts at once, not minutes later.", "simplified: no aggregation delay"),
     Inference(
+        "Of a tiered price each tier that is reached has a line, and another for its flat fee; "
+        "each is rounded by itself. The first tier is reached without any units.",
+        "invoices of graduated metered prices at 2020-03-02 and 2022-08-01 show both; volume tiers "
+        "are worded alike, and none newer is known",
+    ),
+    Inference(
+        "Usage counts by its timestamp, also where the price of its item changed meanwhile: what "
+        "came before is billed as items that wait, at the old price; by a proration_behavior of "
+        "none it is not, but always where a phase of a schedule ends with the period.",
+        "docs: flexible billing mode bills usage at the price when it was reported, and makes an "
+        "invoice item for what is unbilled when a metered item is removed, unless by none; what "
+        "phases do is not told",
+    ),
+    Inference(
+        "In classic mode all usage of a period is billed at the price of its end, and an item that "
+        "is removed bills none. A new item counts from its beginning on.",
+        "docs: differences between the billing modes; reports of projects",
+    ),
+    Inference(
+        "In flexible mode an invoice without any line is not made, and a metered item has none on "
+        "the first invoice, in a trial neither.",
+        "docs: zero-amount lines of usage-based items are suppressed; not said for trials",
+    ),
+    Inference(
+        "Usage reported for the period of a draft is on it when it becomes final, in one "
+        "invoice.updated before the others.",
+        "docs: grace period of an hour; no recording of the events",
+    ),
+    Inference(
+        "The preview of a subscription that is to end shows what its last invoice bills.",
+        "no recording",
+    ),
+    Inference(
         "A schedule made from a subscription takes no other parameter, metadata neither, and has "
         "end_behavior=cancel if the subscription is to be canceled.",
         "reference of from_subscription; error texts quoted by projects",

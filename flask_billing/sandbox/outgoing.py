@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from flask_billing.sandbox.account import Account
 
 
+ENDPOINT = "webhook_endpoint"
+#: What thin events go to.
+DESTINATION = "v2.core.event_destination"
+
+
 @dataclass(frozen=True)
 class Cause:
     """The API request that events name as their cause; both are None for automatic work."""
@@ -32,13 +37,28 @@ class Emitted:
     cause: Cause
 
 
-def receives(endpoint: Body, event_type: str, *, thin: bool = False) -> bool:
-    """Does an endpoint want events of a type? Thin ones go to endpoints for thin ones only."""
+def receives(endpoint: Body, event_type: str) -> bool:
+    """Does an endpoint or a destination want events of a type?"""
     types = endpoint["enabled_events"]
-    return (
-        endpoint["status"] == "enabled"
-        and (endpoint["_"].get("payload") == "thin") == thin
-        and ("*" in types or event_type in types)
+    return endpoint["status"] == "enabled" and ("*" in types or event_type in types)
+
+
+def receiver(account: Account, object_id: str | None) -> Body | None:
+    """The endpoint or destination of an id."""
+    return account.get(ENDPOINT, object_id) or account.get(DESTINATION, object_id)
+
+
+def url_of(receiver: Body) -> str:
+    """Where deliveries are posted to; a destination tells that only when asked."""
+    url: str = receiver["_"]["url"] if receiver["object"] == DESTINATION else receiver["url"]
+    return url
+
+
+def drop(account: Account, receiver: str) -> None:
+    """Let nothing wait for a receiver any more."""
+    account.connection.execute(
+        "UPDATE deliveries SET state = 'dropped' WHERE endpoint = ? AND state = 'pending'",
+        (receiver,),
     )
 
 
@@ -46,7 +66,7 @@ def queue(account: Account, events: list[Emitted]) -> int:
     """Write events and let them wait for their endpoints; how many deliveries wait."""
     endpoints = [
         (endpoint, endpoint["id"])
-        for endpoint in account.find("webhook_endpoint")
+        for endpoint in account.find(ENDPOINT)
         if endpoint["status"] == "enabled"
     ]
     rows, queued = [], 0
@@ -66,12 +86,12 @@ def queue(account: Account, events: list[Emitted]) -> int:
 
 
 def queue_thin(account: Account, event: Body) -> None:
-    """Write a thin event and let it wait for the endpoints that take such."""
+    """Write a thin event and let it wait for its destinations."""
     account.add(event)
     receivers = [
-        endpoint["id"]
-        for endpoint in account.find("webhook_endpoint")
-        if receives(endpoint, event["type"], thin=True)
+        destination["id"]
+        for destination in account.find(DESTINATION)
+        if receives(destination, event["type"])
     ]
     account.queued += wait(account, event["id"], event["type"], receivers)
 

@@ -85,6 +85,8 @@ class Store:
         self._connection = connection
         self._pid = os.getpid()
         self._closer = weakref.finalize(self, connection.close)
+        # Not when the interpreter ends: a thread that delivers may be reading from it.
+        self._closer.atexit = False
 
     def _after_fork(self) -> None:
         if self.path is not None and self._pid != os.getpid():

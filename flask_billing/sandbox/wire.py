@@ -4,6 +4,7 @@ Lists stay hashes with their indexes as keys (``items[0]``, and ``items[]`` coun
 type of a parameter says whether ``metadata[0]`` is a list's first entry or a key named 0.
 """
 
+import json
 import re
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,6 +30,36 @@ def decode_form(text: str) -> Body:
         _insert(root, key, value)
 
     return root
+
+
+def decode_json(text: str) -> Body:
+    """Decode the JSON body of the v2 API to what its form would have been."""
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise invalid("Invalid request: the JSON could not be read.") from None
+
+    if not isinstance(body, dict):
+        raise invalid("Invalid request: the JSON is no object.")
+
+    decoded: Body = _as_form(body, _MAX_DEPTH)
+    return decoded
+
+
+def _as_form(value: Any, depth: int) -> Any:
+    if depth == 0:
+        raise invalid("Invalid request: parameters are nested too deeply.")
+
+    if isinstance(value, dict):
+        return {name: _as_form(entry, depth - 1) for name, entry in value.items()}
+
+    if isinstance(value, list):
+        return {str(index): _as_form(entry, depth - 1) for index, entry in enumerate(value)}
+
+    if value is None:
+        return ""
+
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def entries(value: object) -> list[tuple[str, Any]] | None:

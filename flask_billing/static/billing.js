@@ -51,7 +51,7 @@
 
   let answer = null;
 
-  const ask = ({ title, text, confirm, link }, then) => {
+  const ask = ({ title, text, confirm, label, link }, then) => {
     const dialog = find("#fb-dialog");
     if (!dialog?.showModal || dialog.open) return false;
     find("#fb-dialog-title", dialog).textContent = title;
@@ -59,7 +59,10 @@
     const go = find('[data-fb-dialog="link"]', dialog);
     go.hidden = !link;
     if (link) go.href = link;
-    find('[data-fb-dialog="confirm"]', dialog).hidden = !confirm;
+    const sure = find('[data-fb-dialog="confirm"]', dialog);
+    sure.hidden = !confirm;
+    sure.dataset.fbLabel ||= sure.textContent;
+    sure.textContent = label || sure.dataset.fbLabel;
     answer = then;
     dialog.returnValue = "";
     dialog.onclose = () => { answer?.(dialog.returnValue === "confirm"); answer = null; };
@@ -74,7 +77,8 @@
     if (!question) return;
     event.preventDefault();
     const { issueRequest, dropRequest } = event.detail;
-    ask({ title: question, confirm: true }, (yes) => (yes ? issueRequest(true) : dropRequest?.()));
+    const { fbConfirmText: text, fbConfirmLabel: label } = element.dataset;
+    ask({ title: question, text, label, confirm: true }, (yes) => (yes ? issueRequest(true) : dropRequest?.()));
   });
 
   on("billing:quota-exceeded", (event) => {

@@ -6,23 +6,44 @@ was fetched unless something newer was written meanwhile.
 
 from __future__ import annotations
 
+import collections.abc as c
+
 from .. import outbox
 from ..database import committed
-from .fetch import Fetched, Kind, fetch
+from .fetch import Fetched, Kind, fetch, invoice_of_payment
+from .given_back import forget_draft
 from .tickets import draw
 from .tickets import insert as ticket_insert
 from .write import Extra, write
 
-__all__ = ["Extra", "Fetched", "Kind", "draw", "fetch", "pull", "ticket_insert", "write"]
+__all__ = [
+    "Extra",
+    "Fetched",
+    "Kind",
+    "draw",
+    "fetch",
+    "forget_draft",
+    "invoice_of_payment",
+    "pull",
+    "ticket_insert",
+    "write",
+]
 
 
-def pull(kind: Kind, object_id: str, *, action: str = "Reading from Stripe") -> Fetched:
+def pull(
+    kind: Kind,
+    object_id: str,
+    *,
+    along: c.Iterable[str | None] = (),
+    action: str = "Reading from Stripe",
+) -> Fetched:
     """Fetch an object and write what it says; signals leave afterwards.
 
+    :param along: ids of what the fetch brings along, to be written too.
     :raises StripeError: where it could not be fetched; nothing was changed.
     """
     with committed(action) as connection:
-        tickets = draw(connection, [object_id])
+        tickets = draw(connection, [object_id, *filter(None, along)])
 
     fetched = fetch(kind, object_id)
     outbox.dispatch(write(fetched, tickets))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from .. import clock, stripe_objects
 from ..clock import from_timestamp
+from ..row_marks import PAUSE_FROM
 from ..stripe_objects import StripeObject
 from .plans import Terms
 
@@ -25,6 +26,7 @@ def subscription_values(
     price = stripe_objects.price_of(subscription)
     start, end = stripe_objects.period(subscription)
     pause = subscription.get("pause_collection") or {}
+    pending = subscription.get("pending_update") or {}
     before = before or {}
     return {
         "stripe_id": subscription["id"],
@@ -48,7 +50,9 @@ def subscription_values(
         "canceled_at": from_timestamp(subscription.get("canceled_at")),
         "past_due_since": _past_due_since(subscription, before),
         "pause": pause.get("behavior"),
+        "pause_starts_at": _pause_starts_at(subscription) if pause else None,
         "pause_resumes_at": from_timestamp(pause.get("resumes_at")),
+        "pending_until": from_timestamp(pending.get("expires_at")),
         "discount": _discount(subscription),
         "schedule_id": stripe_objects.reference(subscription.get("schedule")),
         "latest_invoice": stripe_objects.reference(subscription.get("latest_invoice")),
@@ -64,8 +68,11 @@ def invoice_values(invoice: StripeObject) -> Values:
     transitions = invoice.get("status_transitions") or {}
     lines = stripe_objects.list_data(invoice.get("lines"))
     issued = transitions.get("finalized_at") or invoice.get("created")
-    description = invoice.get("description") or (lines[0].get("description") if lines else None)
-    period = (lines[-1].get("period") if lines else None) or {}
+    # What is paid for in advance; what usage of the period before came to stands beside it.
+    main = max(lines, key=_line_end, default={})
+    usage = " + usage" if any(_is_usage(line, main) for line in lines) else ""
+    description = invoice.get("description") or (main.get("description") or "") + usage or None
+    period = main.get("period") or {}
     return {
         "stripe_id": invoice["id"],
         "subscription": stripe_objects.invoice_subscription(invoice),
@@ -84,6 +91,29 @@ def invoice_values(invoice: StripeObject) -> Values:
         "due_at": from_timestamp(invoice.get("due_date")),
         "paid_at": from_timestamp(transitions.get("paid_at")),
         "issued_at": from_timestamp(issued) or clock.now(),
+    }
+
+
+def _line_end(line: StripeObject) -> int:
+    return int((line.get("period") or {}).get("end") or 0)
+
+
+def _is_usage(line: StripeObject, main: StripeObject) -> bool:
+    """Whether a line charges an item for the period before: only usage is paid in arrears."""
+    begins = (main.get("period") or {}).get("start") or 0
+    return bool(line.get("amount") and stripe_objects.line_item(line) and _line_end(line) <= begins)
+
+
+def credit_note_values(note: StripeObject) -> Values:
+    """The columns of a credit note."""
+    return {
+        "stripe_id": note["id"],
+        "number": note.get("number"),
+        "status": note.get("status") or "issued",
+        "reason": note.get("reason"),
+        "currency": note["currency"],
+        "total": note.get("total") or 0,
+        "issued_at": from_timestamp(note.get("created")) or clock.now(),
     }
 
 
@@ -112,12 +142,27 @@ def customer_values(customer: StripeObject) -> Values:
         "address": customer.get("address"),
     }
 
+    if "tax_ids" in customer:  # where it was expanded
+        values["tax_ids"] = [
+            _tax_id(found) for found in stripe_objects.list_data(customer["tax_ids"])
+        ]
+
     # What Stripe leaves empty must not blank what the host told us.
     for field in ("email", "name", "currency"):
         if customer.get(field):
             values[field] = customer[field]
 
     return values
+
+
+def _tax_id(found: StripeObject) -> Values:
+    """A tax id as it is shown; verification takes the authorities some days."""
+    return {
+        "id": found["id"],
+        "type": found.get("type"),
+        "value": found.get("value"),
+        "status": (found.get("verification") or {}).get("status"),
+    }
 
 
 def _interval(terms: Terms | None, price: StripeObject) -> str | None:
@@ -152,6 +197,12 @@ def _past_due_since(subscription: StripeObject, before: StripeObject) -> datetim
         return clock.now()
 
     return start or clock.now()
+
+
+def _pause_starts_at(subscription: StripeObject) -> datetime | None:
+    """When the pause begins, as we wrote it beside the subscription; None is at once."""
+    text = (subscription.get("metadata") or {}).get(PAUSE_FROM) or ""
+    return from_timestamp(int(text)) if text.isascii() and text.isdigit() else None
 
 
 def _discount(subscription: StripeObject) -> Values | None:

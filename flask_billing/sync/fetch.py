@@ -10,7 +10,25 @@ from ..errors import StripeNotFoundError
 from ..stripe_gateway import StripeObject, gateway
 from . import plans
 
-Kind = t.Literal["subscription", "invoice", "paid_invoice", "customer", "payment_method", "session"]
+Kind = t.Literal[
+    "subscription",
+    "invoice",
+    "paid_invoice",
+    "credited_invoice",
+    "customer",
+    "payment_method",
+    "session",
+]
+
+
+class GivenBack(t.NamedTuple):
+    """What went back of an invoice.
+
+    :param refunded: minor units, of all its payments.
+    """
+
+    refunded: int
+    credit_notes: list[StripeObject]
 
 
 class Fetched(t.TypedDict, total=False):
@@ -21,6 +39,7 @@ class Fetched(t.TypedDict, total=False):
     customer: StripeObject
     payment_method: StripeObject
     session: StripeObject
+    given_back: GivenBack
 
 
 _PATHS: t.Final[dict[Kind, tuple[str, tuple[str, ...]]]] = {
@@ -34,7 +53,9 @@ _PATHS: t.Final[dict[Kind, tuple[str, tuple[str, ...]]]] = {
             "parent.subscription_details.subscription.discounts",
         ),
     ),
-    "customer": ("/v1/customers", ()),
+    # No invoice tells what was refunded, so this one takes two requests more.
+    "credited_invoice": ("/v1/invoices", ()),
+    "customer": ("/v1/customers", ("tax_ids",)),
     "payment_method": ("/v1/payment_methods", ()),
     "session": ("/v1/checkout/sessions", ("subscription", "subscription.discounts")),
 }
@@ -66,12 +87,29 @@ def _read(kind: Kind, object_id: str) -> Fetched:
             return _with_subscription({"invoice": found}, expanded or subscription)
         case "invoice":
             return {"invoice": found}
+        case "credited_invoice":
+            return {"invoice": found, "given_back": _given_back(object_id)}
         case "subscription":
             return {"subscription": found}
         case "customer":
             return {"customer": found}
         case "payment_method":
             return {"payment_method": found}
+
+
+def invoice_of_payment(payment_intent: str) -> str | None:
+    """The id of the invoice that a payment intent paid; None where it paid none."""
+    paid_by = {"type": "payment_intent", "payment_intent": payment_intent}
+    found = next(gateway().list("/v1/invoice_payments", {"payment": paid_by}), None)
+    return None if found is None else stripe_objects.reference(found.get("invoice"))
+
+
+def _given_back(invoice_id: str) -> GivenBack:
+    of_invoice: dict[str, object] = {"invoice": invoice_id}
+    charges = ["data.payment.payment_intent.latest_charge", "data.payment.charge"]
+    payments = gateway().list("/v1/invoice_payments", {**of_invoice, "expand": charges})
+    refunded = sum(stripe_objects.amount_refunded(payment) for payment in payments)
+    return GivenBack(refunded, list(gateway().list("/v1/credit_notes", of_invoice)))
 
 
 def _with_subscription(fetched: Fetched, subscription: object) -> Fetched:

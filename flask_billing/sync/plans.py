@@ -52,11 +52,15 @@ def forget() -> None:
 def _told(price: stripe_objects.StripeObject, known: dict[str, Terms]) -> Terms | None:
     price_id: str | None = price.get("id")
 
-    if price_id is None:
+    # A price by use stands beside a plan's and for none, though it may hold the plan's metadata.
+    if price_id is None or stripe_objects.is_metered(price):
         return None
 
-    by_lookup_key = _by_lookup_key().get(price.get("lookup_key") or "")
-    return known.get(price_id) or by_lookup_key or _by_metadata(price)
+    return (
+        known.get(price_id)
+        or _by_lookup_key().get(price.get("lookup_key") or "")
+        or _by_metadata(price)
+    )
 
 
 def _known(connection: sa.Connection) -> dict[str, Terms]:

@@ -27,10 +27,11 @@ def part(before: Row, prefix: t.Literal["subscription", "invoice"]) -> Row | Non
 
 
 _SUBSCRIPTION_BEFORE: t.Final = (
-    "stripe_id", "status", "plan", "last_plan", "interval", "price", "cancel_at", "pause",
-    "current_period_start", "past_due_since", "applied_ticket",
+    "id", "customer_id", "stripe_id", "status", "plan", "last_plan", "interval", "price",
+    "quantity", "cancel_at", "pause", "schedule_id", "pending_until", "current_period_start",
+    "past_due_since", "applied_ticket",
 )  # fmt: skip
-_INVOICE_BEFORE: t.Final = ("stripe_id", "status", "applied_ticket")
+_INVOICE_BEFORE: t.Final = ("customer_id", "stripe_id", "status", "issued_at", "applied_ticket")
 
 
 @functools.lru_cache(maxsize=16)
@@ -48,6 +49,7 @@ def before_statement(dialect: sa.Dialect) -> Prepared:
             Customer.id.label("customer_id"),
             Customer.stripe_id.label("customer_stripe_id"),
             Customer.created_at.label("customer_created_at"),
+            Customer.closed_at.label("customer_closed_at"),
             Customer.applied_ticket.label("customer_ticket"),
             PaymentMethod.applied_ticket.label("payment_method_ticket"),
             *subscription,
@@ -75,18 +77,30 @@ def customer_statement(dialect: sa.Dialect, names: tuple[str, ...]) -> Prepared:
 
 
 @functools.lru_cache(maxsize=64)
-def upsert_statement(model: Synced, dialect: sa.Dialect) -> Prepared:
-    """Inserts a row, or replaces one that still bears the ticket ``seen_ticket``."""
-    insert = insert_for(dialect.name, model)
+def upsert_statement(model: Synced, dialect: sa.Dialect, *, moves: bool = True) -> Prepared:
+    """Inserts a row, or replaces one that still bears the ticket ``seen_ticket``.
+
+    :param moves: whether what indexes hold of the row may differ from what was read. SQLite writes
+        the indexes of each column it is given anew, changed or not.
+    """
+    insert = insert_for(dialect.name, model).inline()
     names = [column.name for column in model.__table__.columns if column.name not in _NOT_SYNCED]
     statement = insert.values({name: sa.bindparam(name) for name in names})
+    kept = ("stripe_id",) if moves else ("stripe_id", *indexed(model))
     upsert = statement.on_conflict_do_update(
         index_elements=["stripe_id"],
-        set_={name: insert.excluded[name] for name in names if name != "stripe_id"},
+        set_={name: insert.excluded[name] for name in names if name not in kept},
         where=model.applied_ticket == sa.bindparam("seen_ticket"),
     )
     return Prepared(upsert, dialect)
 
 
+@functools.cache
+def indexed(model: Synced) -> tuple[str, ...]:
+    """The columns that indexes find the rows by, beside Stripe's id."""
+    table = t.cast("sa.Table", model.__table__)
+    return tuple(column.name for index in table.indexes for column in index.columns)
+
+
 #: Columns that no fetch of the object itself tells.
-_NOT_SYNCED: t.Final = ("id", "amount_refunded")
+_NOT_SYNCED: t.Final = ("id", "amount_refunded", "credits_ticket", "expiry_announced")

@@ -8,11 +8,14 @@ import typing as t
 
 from ..models import ENDED
 from ..outbox import mail_row, signal_row
+from ..row_marks import reference
+from .changes import Cancellation
 
 log = logging.getLogger("flask_billing.sync")
 
 Row = c.Mapping[str, t.Any]
 OutboxRow = dict[str, object]
+Mails = c.Mapping[str, str]
 
 RUNNING: t.Final = ("active", "trialing")
 NOT_STARTED: t.Final = ("incomplete", "incomplete_expired", "unpaid", "canceled")
@@ -27,10 +30,24 @@ MAILS: t.Final = {
 }
 
 
+#: Signals that tell by whose request a plan ends, and when.
+ENDS: t.Final = ("subscription.cancel_scheduled", "subscription.ended")
+
+
 def of_subscription(
-    before: Row | None, after: Row, *, customer_id: int, ticket: int
+    names: c.Sequence[str],
+    before: Row | None,
+    after: Row,
+    *,
+    customer_id: int,
+    ticket: int,
+    cancellation: c.Callable[[int], Cancellation | None],
 ) -> list[OutboxRow]:
-    """The transitions of a subscription, each once per ticket that wrote it."""
+    """The transitions of a subscription, each once per ticket that wrote it.
+
+    :param names: from :func:`subscription_names`.
+    :param cancellation: finds the customer's request to end it, by its row; asked where it ends.
+    """
     body = {
         "subscription": after["stripe_id"],
         "plan": after["plan"],
@@ -45,7 +62,30 @@ def of_subscription(
     # Two first syncs of one subscription may race, and only one may announce it.
     mark = f"{ticket}" if before else "first"
     key = f"{after['stripe_id']}:{mark}"
-    return _rows(_subscription_names(before, after), customer_id, key, body)
+    mails: Mails = MAILS
+
+    if before is not None and any(name in ENDS for name in names):
+        request = cancellation(before["id"])
+        body.update(_ending(request, after))
+
+        if request is not None and request.state == "open":
+            # It ends by a request that is being carried out: what confirms that is one mail.
+            mails = {**MAILS, "subscription.ended": MAILS["subscription.cancel_scheduled"]}
+
+    if after["pause"] is not None:
+        body["pause_starts_at"] = _iso(after["pause_starts_at"])
+        body["pause_resumes_at"] = _iso(after["pause_resumes_at"])
+
+    return _rows(names, customer_id, key, body, mails)
+
+
+def _ending(request: Cancellation | None, after: Row) -> dict[str, object]:
+    """By which request a plan ends and when; one made at Stripe itself has no reference."""
+    return {
+        "reference": reference(request) if request is not None else None,
+        "requested_at": _iso(request.created_at if request is not None else after["canceled_at"]),
+        "ends_at": _iso(after["ended_at"] or after["cancel_at"]),
+    }
 
 
 def of_invoice(before: Row | None, after: Row, *, customer_id: int) -> list[OutboxRow]:
@@ -63,6 +103,11 @@ def of_invoice(before: Row | None, after: Row, *, customer_id: int) -> list[Outb
         "billing_reason": after["billing_reason"],
     }
     return _rows(["payment.succeeded"], customer_id, after["stripe_id"], body)
+
+
+def subscription_names(before: Row | None, after: Row) -> list[str]:
+    """The signals that the difference between two rows of a subscription calls for."""
+    return list(_subscription_names(before, after))
 
 
 def _subscription_names(before: Row | None, after: Row) -> c.Iterator[str]:
@@ -125,14 +170,16 @@ def _began_later(before: t.Any, after: t.Any) -> bool:
     return before is not None and after is not None and after > before
 
 
-def _rows(names: c.Iterable[str], customer_id: int, key: str, body: Row) -> list[OutboxRow]:
+def _rows(
+    names: c.Iterable[str], customer_id: int, key: str, body: Row, mails: Mails = MAILS
+) -> list[OutboxRow]:
     rows = []
 
     for name in names:
         rows.append(signal_row(name, customer_id=customer_id, key=key, body=body))
 
-        if name in MAILS:
-            rows.append(mail_row(MAILS[name], customer_id=customer_id, key=key, body=body))
+        if name in mails:
+            rows.append(mail_row(mails[name], customer_id=customer_id, key=key, body=body))
 
     return rows
 

@@ -2,12 +2,15 @@
 
 The row as it was is read first, and replaced only while it still bears the ticket seen then:
 optimistic, so that no lock is held and the transitions are exact. Whoever lost the race reads
-again; whoever holds an older ticket than the row leaves it alone.
+again; whoever holds an older ticket than the row leaves it alone. PostgreSQL is first sent all of
+it in one statement, and a transaction where that does not do.
 """
 
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
+import functools
 import random
 import time
 import typing as t
@@ -15,40 +18,41 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects
-from ..database import transaction
+from ..database import autocommit, transaction
 from ..errors import BillingError, UnlinkedCustomerError
 from ..models import ENDED, Checkout, Customer, Invoice, PaymentMethod, Subscription
 from ..row_marks import is_foreign
-from . import columns, rows, transitions, whose
+from ..writes import LostError, TransactionNeededError, Writes, fit_one_statement
+from . import changes, columns, given_back, rows, transitions, whose
 from .fetch import Fetched
 from .plans import terms_of
 from .rows import Row, Synced
 
 Tickets = c.Mapping[str, int]
-#: What the caller adds to the transaction; gets the customer's id and returns outbox rows.
-Extra = c.Callable[[sa.Connection, int | None], list[dict[str, object]]]
+#: What the caller adds to the writes; gets the customer's id and returns outbox rows.
+Extra = c.Callable[[Writes, int | None], list[dict[str, object]]]
 
 #: Races with other processes that one write may lose before it gives up.
 MAX_RACES = 15
-
-
-class _OvertakenError(BillingError):
-    """Another process wrote the row between our reading and writing it."""
 
 
 def write(fetched: Fetched, tickets: Tickets, extra: Extra | None = None) -> list[outbox.Written]:
     """Write fetched objects and their transitions in one transaction.
 
     :param tickets: by object id; what has no ticket is not written.
-    :param extra: runs in the same transaction, for the caller's own records.
+    :param extra: adds the caller's own records to the same writes.
     :returns: the outbox rows written; dispatch them after this returns.
     :raises UnlinkedCustomerError: where no customer here is linked to the Stripe customer.
     """
+    if fit_one_statement():
+        with contextlib.suppress(LostError, TransactionNeededError), autocommit() as connection:
+            return _Write(Writes(connection, at_once=True), fetched, tickets).run(extra)
+
     for race in range(MAX_RACES):
         try:
             with transaction() as connection:
-                return _Write(connection, fetched, tickets).run(extra)
-        except _OvertakenError:
+                return _Write(Writes(connection), fetched, tickets).run(extra)
+        except LostError:
             # So that many duplicates at once do not keep meeting.
             time.sleep(random.uniform(0, 0.001 * 2 ** min(race, 5)))  # noqa: S311
 
@@ -59,10 +63,11 @@ def write(fetched: Fetched, tickets: Tickets, extra: Extra | None = None) -> lis
 
 
 class _Write:
-    """One attempt to write, inside one transaction."""
+    """One attempt to write."""
 
-    def __init__(self, connection: sa.Connection, fetched: Fetched, tickets: Tickets) -> None:
-        self.connection = connection
+    def __init__(self, writes: Writes, fetched: Fetched, tickets: Tickets) -> None:
+        self.writes = writes
+        self.connection = writes.connection
         self.fetched = fetched
         self.tickets = tickets
         self.rows: list[dict[str, object]] = []
@@ -75,7 +80,7 @@ class _Write:
             if not whose.is_gone(self.fetched):
                 raise UnlinkedCustomerError(whose.stripe_customer(self.fetched))
 
-            return outbox.write(self.connection, extra(self.connection, None) if extra else [])
+            return outbox.write_last(self.writes, extra(self.writes, None) if extra else [])
 
         customer_id: int = before["customer_id"]
         self._link(before, customer_id)
@@ -95,9 +100,9 @@ class _Write:
             self._close_checkout(session, customer_id)
 
         if extra is not None:
-            self.rows += extra(self.connection, customer_id)
+            self.rows += extra(self.writes, customer_id)
 
-        return outbox.write(self.connection, self.rows)
+        return outbox.write_last(self.writes, self.rows)
 
     def _ticketed(
         self, kind: t.Literal["customer", "invoice", "subscription"]
@@ -170,12 +175,14 @@ class _Write:
         if not self._is_new_to(before):
             return
 
-        linked = self.connection.execute(
+        linked = self.writes.transaction.execute(
             sa.update(Customer)
             .where(Customer.id == customer_id, Customer.stripe_id.is_(None))
             .values(stripe_id=stripe_customer)
         )
-        _won(linked.rowcount)
+
+        if linked.rowcount == 0:
+            raise LostError
 
     def _is_new_to(self, before: Row) -> bool:
         customer = self.fetched.get("customer")
@@ -198,12 +205,16 @@ class _Write:
         if before["customer_ticket"] >= ticket:
             return
 
-        values = {**columns.customer_values(customer), "applied_ticket": ticket}
+        values = {"applied_ticket": ticket}
+
+        # Of a closed account nothing is learned again that was forgotten.
+        if before["customer_closed_at"] is None or customer.get("deleted"):
+            values.update(columns.customer_values(customer))
+
         statement = rows.customer_statement(self.connection.dialect, tuple(values))
-        written = statement.change(
-            self.connection, {**values, "row": customer_id, "seen": before["customer_ticket"]}
+        self.writes.add(
+            statement, {**values, "row": customer_id, "seen": before["customer_ticket"]}
         )
-        _won(written)
 
     def _write_invoice(
         self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
@@ -214,6 +225,10 @@ class _Write:
         if self._upsert(Invoice, values, row, customer_id):
             self.rows += transitions.of_invoice(row, values, customer_id=customer_id)
 
+        if found := self.fetched.get("given_back"):
+            ticket = self.tickets[invoice["id"]]
+            given_back.write(self.writes.transaction, invoice["id"], found, ticket=ticket)
+
     def _write_subscription(
         self, subscription: stripe_objects.StripeObject, before: Row, customer_id: int
     ) -> None:
@@ -221,10 +236,25 @@ class _Write:
         terms = terms_of(self.connection, stripe_objects.price_of(subscription))
         values = columns.subscription_values(subscription, terms, row)
 
-        if self._upsert(Subscription, values, row, customer_id):
+        if before["customer_closed_at"] is not None:
+            values["snapshot"] = None
+
+        if not self._upsert(Subscription, values, row, customer_id):
+            return
+
+        if names := transitions.subscription_names(row, values):
             self.rows += transitions.of_subscription(
-                row, values, customer_id=customer_id, ticket=self.tickets[subscription["id"]]
+                names,
+                row,
+                values,
+                customer_id=customer_id,
+                ticket=self.tickets[subscription["id"]],
+                cancellation=functools.partial(changes.cancellation, self.connection),
             )
+            changes.note(self.writes, row, values, names, customer_id)
+
+        if row is not None and changes.waits(row):
+            changes.settle(self.writes.transaction, values)
 
     def _upsert(
         self,
@@ -240,24 +270,21 @@ class _Write:
         if seen >= ticket:
             return False
 
-        statement = rows.upsert_statement(model, self.connection.dialect)
-        written = statement.change(
-            self.connection,
-            {
-                **values,
-                "customer_id": customer_id,
-                "synced_at": clock.wall(),
-                "applied_ticket": ticket,
-                "seen_ticket": seen,
-            },
-        )
-        _won(written)
+        values = {
+            **values,
+            "customer_id": customer_id,
+            "synced_at": clock.wall(),
+            "applied_ticket": ticket,
+            "seen_ticket": seen,
+        }
+        moves = before is None or any(before[key] != values[key] for key in rows.indexed(model))
+        self.writes.add(rows.upsert_statement(model, self.connection.dialect, moves=moves), values)
         return True
 
     def _write_payment_method(self, before: Row, customer_id: int) -> None:
         method = whose.payment_method(self.fetched)
 
-        if method is None:
+        if method is None or before["customer_closed_at"] is not None:
             return
 
         asked_for = method["id"] in self.tickets
@@ -272,8 +299,8 @@ class _Write:
             return
 
         detached = asked_for and stripe_objects.reference(method.get("customer")) is None
-        written = rows.upsert_statement(PaymentMethod, self.connection.dialect).change(
-            self.connection,
+        self.writes.add(
+            rows.upsert_statement(PaymentMethod, self.connection.dialect),
             {
                 **columns.payment_method_values(method),
                 "detached_at": clock.now() if detached else None,
@@ -282,10 +309,8 @@ class _Write:
                 "applied_ticket": ticket,
                 "seen_ticket": -1 if seen is None else seen,
             },
+            lost=LostError if asked_for else None,
         )
-
-        if asked_for:
-            _won(written)
 
     def _close_checkout(self, session: stripe_objects.StripeObject, customer_id: int) -> None:
         state = {"complete": "complete", "expired": "expired"}.get(session.get("status") or "")
@@ -293,7 +318,7 @@ class _Write:
         if state is None:
             return
 
-        closed = self.connection.execute(
+        closed = self.writes.transaction.execute(
             sa.update(Checkout)
             .where(
                 Checkout.session_id == session["id"],
@@ -311,8 +336,3 @@ class _Write:
                     name, customer_id=customer_id, key=session["id"], body={"plan": closed}
                 )
             )
-
-
-def _won(rowcount: int) -> None:
-    if rowcount == 0:
-        raise _OvertakenError("another process wrote first")

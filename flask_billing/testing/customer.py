@@ -13,8 +13,10 @@ from ..models import Customer, Subscription
 from ..sandbox import SandboxError
 from ..state import state
 from ..stripe_customers import ensure_stripe_customer
+from ..stripe_gateway import gateway
+from ..subscriptions import items
 from . import statuses
-from .prices import price_of
+from .prices import target_of
 
 if t.TYPE_CHECKING:
     import stripe
@@ -104,29 +106,22 @@ class SandboxCustomer:
             )
 
         with self.sandbox.in_app():
-            price = price_of(self.sandbox.client(), plan, interval, self._currency)
-            found = state().catalog.plan(plan)
-            assert found is not None
-            order = statuses.Order(price, quantity, found.trial_days or statuses.TRIAL_DAYS)
+            target = target_of(self.sandbox.client(), plan, interval, self._currency)
+            days = target.plan.trial_days or statuses.TRIAL_DAYS
+            order = statuses.Order(target.price, target.metered or (), quantity, days)
 
         statuses.RECIPES[status](self, order)
         return self
 
     def change_plan(self, plan: str, interval: str | None = None) -> t.Self:
         """Put the running subscription on another plan now, prorated and charged at once."""
-        client = self.sandbox.client()
+        path = f"/v1/subscriptions/{self.stripe_subscription.id}"
 
         with self.sandbox.in_app():
-            price = price_of(client, plan, interval, self._currency)
+            target = target_of(self.sandbox.client(), plan, interval, self._currency)
+            entries = items.changed(gateway().get(path), target)
+            gateway().post(path, {"items": entries, "proration_behavior": "always_invoice"})
 
-        running = self.stripe_subscription
-        client.v1.subscriptions.update(
-            running.id,
-            {
-                "items": [{"id": running["items"].data[0].id, "price": price}],
-                "proration_behavior": "always_invoice",
-            },
-        )
         return self
 
     def cancel(self, *, now: bool = False) -> t.Self:

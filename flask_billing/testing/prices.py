@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import typing as t
 
-from .. import stripe_prices
+from .. import stripe_metered, stripe_prices
 from ..catalog import Plan, Price, lookup_key
 from ..errors import StripeMisconfiguredError, UnknownPlanError
 from ..state import state
+from ..subscriptions.target import Target
 
 if t.TYPE_CHECKING:
     import stripe
@@ -28,16 +29,20 @@ def make_prices_of_the_account(sandbox: StripeSandbox) -> None:
                 _make(sandbox.client(), plan, price)
 
 
-def price_of(
+def target_of(
     client: stripe.StripeClient, plan_key: str, interval: str | None, currency: str
-) -> str:
-    """The id of the Stripe price for a plan, archived ones included.
+) -> Target:
+    """A plan at Stripe, archived ones included, for one seat.
 
     :param interval: None is the first one that the plan is sold by.
     :raises UnknownPlanError: naming what the catalog has.
     """
     plan, price = _of_catalog(plan_key, interval, currency)
+    metered = stripe_metered.metered_prices_of(plan, price)
+    return Target(plan, price.interval, 1, _price_of(client, plan, price), price.amount, metered)
 
+
+def _price_of(client: stripe.StripeClient, plan: Plan, price: Price) -> str:
     try:
         found = stripe_prices.stripe_price_of(plan, price)
 

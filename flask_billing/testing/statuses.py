@@ -27,6 +27,7 @@ class Order:
     """What is subscribed to."""
 
     price: str
+    metered: tuple[str, ...]
     quantity: int
     trial_days: int
 
@@ -100,4 +101,5 @@ def _create(
         "items": [{"price": order.price, "quantity": order.quantity}],
         **(more or {}),
     }
+    params["items"] += [{"price": metered} for metered in order.metered]
     customer.sandbox.client().v1.subscriptions.create(params)

@@ -21,7 +21,7 @@ def create_blueprint() -> Blueprint:
     )
     billing.record(_add_to_templates)
     billing.url_value_preprocessor(late("csrf.exempt_from_host"))
-    billing.before_request(late("csrf.check"))
+    billing.before_request(late("entrance.check"))
     billing.after_request(late("fragments.protect"))
     parts = {
         name: Blueprint(name, __name__, url_prefix=prefix) for name, prefix in BLUEPRINTS.items()

@@ -1,20 +1,32 @@
-"""A customer's usage as an admin of the host sees it, and what an admin may change of it."""
+"""A customer as an admin of the host sees it: usage, what may be changed of it, and the history."""
 
 from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import typing as t
 
 from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
-from .. import negotiation
+from .. import negotiation, subscriptions
 from ..errors import IdempotencyMismatchError, InvalidUsageError
 from ..metering import overrides
 from ..models import Customer, LimitOverride
 from ..state import state
 from ..translation import gettext as _
-from . import admin_actions, admin_log, fragments, meter_views, problems, toasts, usage_answers
+from . import (
+    admin_actions,
+    admin_log,
+    fragments,
+    history_lines,
+    meter_views,
+    problems,
+    toasts,
+    usage_answers,
+)
+
+Row = t.TypeVar("Row", Customer, LimitOverride)
 
 
 def usage(customer_id: int) -> ResponseReturnValue:
@@ -47,7 +59,7 @@ def reset(customer_id: int) -> ResponseReturnValue:
 def end_override(customer_id: int, override_id: int) -> ResponseReturnValue:
     """Let a limit of the customer's own end now."""
     customer = _customer(customer_id)
-    found = state().db.session.get(LimitOverride, override_id)
+    found = _row(LimitOverride, override_id)
 
     if found is None or found.customer_id != customer.id:
         abort(404)
@@ -55,6 +67,17 @@ def end_override(customer_id: int, override_id: int) -> ResponseReturnValue:
     overrides.end_override(found)
     state().db.session.commit()
     return _back(customer, _("The plan's limit holds again."))
+
+
+def history(customer_id: int) -> ResponseReturnValue:
+    """Every change of the customer's plan, with who made it and why."""
+    customer = _customer(customer_id)
+    return fragments.show(
+        "billing/admin_history.html",
+        customer=customer,
+        name=_name(customer),
+        lines=history_lines.lines(subscriptions.history(customer)),
+    )
 
 
 def _do(
@@ -95,7 +118,7 @@ def _page(
         "billing/admin_usage.html",
         status=422 if failed else answer.status,
         customer=customer,
-        name=customer.name or customer.email or f"{customer.owner_type} {customer.owner_id}",
+        name=_name(customer),
         meters=[
             dataclasses.replace(meter, suggestion=None) for meter in meter_views.views_of(customer)
         ],
@@ -119,6 +142,11 @@ def _report(customer: Customer) -> usage_answers.Answer:
     )
 
 
+def _name(customer: Customer) -> str:
+    """What an admin knows a customer by."""
+    return customer.name or customer.email or f"{customer.owner_type} {customer.owner_id}"
+
+
 def _customer(customer_id: int) -> Customer:
     """The customer, for those whom the host's admin loader lets in."""
     admin = state().hooks.admin
@@ -126,12 +154,18 @@ def _customer(customer_id: int) -> Customer:
     if admin is None or not admin():
         abort(403)
 
-    found: Customer | None = None
-
-    if customer_id < 2**63:  # more is no id, and no database takes it
-        found = state().db.session.get(Customer, customer_id)
+    found = _row(Customer, customer_id)
 
     if found is None:
         abort(404)
 
+    return found
+
+
+def _row(table: type[Row], row_id: int) -> Row | None:
+    """A row by an id from an address."""
+    if row_id >= 2**63:  # no id, and no database takes it
+        return None
+
+    found: Row | None = state().db.session.get(table, row_id)
     return found

@@ -12,9 +12,9 @@ from .. import metering
 from ..catalog import UNLIMITED, Meter, Window
 from ..metering import overrides
 from ..models import Customer
-from ..owners import as_owner
 from ..state import state
 from ..translation import gettext as _
+from .actors import actor
 
 Form = c.Mapping[str, str]
 
@@ -72,22 +72,6 @@ def reset(customer: Customer, form: Form) -> None:
     )
 
 
-def actor() -> str:
-    """Who is recorded: the member, else the owner who is signed in, else just an admin."""
-    hooks = state().hooks
-
-    for loader in (hooks.member, hooks.owner):
-        found = loader() if loader is not None else None
-
-        if isinstance(found, str | int):
-            return str(found)[:255]
-
-        if found is not None and (owner := as_owner(found)) is not None:
-            return (owner.email or f"{owner.type} {owner.id}")[:255]
-
-    return "admin"
-
-
 def new_key() -> str:
     """What makes a form sent twice one grant."""
     return secrets.token_hex(16)
@@ -135,7 +119,7 @@ def _window(form: Form) -> Window:
 
 
 def _reason(form: Form) -> str:
-    reason = form.get("reason", "").strip()
+    reason = form.get("reason", "").replace("\0", "").strip()  # databases keep no NUL
 
     if not reason:
         raise UnclearFormError(_("Say why: it is kept with the change. Nothing was changed."))

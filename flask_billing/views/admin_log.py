@@ -7,13 +7,13 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from .. import clock, metering
+from .. import clock, formatting, metering
 from ..catalog import UNLIMITED
 from ..metering.overrides import overrides_of
 from ..models import Customer, UsageEpoch
 from ..state import state
 from ..translation import gettext as _
-from . import admin_actions, formatting
+from . import admin_actions
 
 
 @dataclasses.dataclass(frozen=True)

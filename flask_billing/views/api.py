@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from .. import metering
 from ..catalog import Plan
+from ..usage_charge import UsageCharge
 from .visitor import require_visitor
 
 
@@ -29,7 +30,12 @@ def usage() -> ResponseReturnValue:
                 "has_reset": usage.has_reset,
                 "resets_at": usage.resets_at.isoformat() if usage.resets_at else None,
                 "level": usage.level,
+                "colour": usage.colour,
+                "over": usage.over,
+                "goes_on": usage.goes_on,
+                "stops_at": usage.stops_at,
                 "overage_rate": usage.overage_rate,
+                "estimated_charge": _charge(usage.estimated_charge),
             }
             for usage in metering.usages(visitor.customer)
         ],
@@ -65,6 +71,18 @@ def subscription() -> ResponseReturnValue:
             for name in dates
         },
     )
+
+
+def _charge(charge: UsageCharge | None) -> dict[str, object] | None:
+    if charge is None:
+        return None
+
+    return {
+        "amount": charge.amount,
+        "currency": charge.currency,
+        "units": charge.units,
+        "charged_at": charge.charged_at.isoformat() if charge.charged_at else None,
+    }
 
 
 def _plan(plan: Plan | None) -> dict[str, str] | None:

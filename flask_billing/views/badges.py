@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .. import access, clock
-from ..models import Subscription, SubscriptionChange
+from .. import access, clock, formatting
+from ..models import Subscription
 from ..translation import gettext as _
-from . import formatting
 from .visitor import Visitor
 
 
@@ -21,12 +20,9 @@ class Badge:
     text: str
 
 
-def badge(visitor: Visitor, change: SubscriptionChange | None = None) -> Badge:
-    """The badge of this customer's plan.
-
-    :param change: the change that waits for its date, if one does.
-    """
-    subscription = visitor.live
+def badge(visitor: Visitor) -> Badge:
+    """The badge of this customer's plan."""
+    subscription, change = visitor.live, visitor.change
 
     if subscription is None:
         free = visitor.plan is not None
@@ -38,11 +34,15 @@ def badge(visitor: Visitor, change: SubscriptionChange | None = None) -> Badge:
         date = formatting.day(subscription.cancel_at)
         return Badge("warn", "clock", _("Ends %(date)s", date=date))
 
+    if found == "pausing" and subscription.pause_starts_at is not None:
+        date = formatting.day(subscription.pause_starts_at)
+        return Badge("info", "pause", _("Pauses %(date)s", date=date))
+
     if found == "active" and change is not None and change.effective_at is not None:
         date = formatting.day(change.effective_at)
         return Badge("info", "clock", _("Changes %(date)s", date=date))
 
-    return _badges().get(found, Badge("neutral", "dot", _("Updating")))
+    return _badge(found)
 
 
 def state_of(subscription: Subscription) -> str:
@@ -54,13 +54,21 @@ def state_of(subscription: Subscription) -> str:
     return "past_due" if found == "grace_over" else found
 
 
-def _badges() -> dict[str, Badge]:
-    return {
-        "active": Badge("ok", "check", _("Active")),
-        "trialing": Badge("info", "clock", _("Trial")),
-        "past_due": Badge("crit", "alert", _("Payment failed")),
-        "paused": Badge("warn", "pause", _("Paused")),
-        "incomplete": Badge("warn", "alert", _("Action needed")),
-        "unpaid": Badge("crit", "alert", _("Suspended")),
-        "canceled": Badge("neutral", "dot", _("Ended")),
-    }
+def _badge(state: str) -> Badge:
+    match state:
+        case "active":
+            return Badge("ok", "check", _("Active"))
+        case "trialing":
+            return Badge("info", "clock", _("Trial"))
+        case "past_due":
+            return Badge("crit", "alert", _("Payment failed"))
+        case "paused":
+            return Badge("warn", "pause", _("Paused"))
+        case "incomplete":
+            return Badge("warn", "alert", _("Action needed"))
+        case "unpaid":
+            return Badge("crit", "alert", _("Suspended"))
+        case "canceled":
+            return Badge("neutral", "dot", _("Ended"))
+        case _unknown:
+            return Badge("neutral", "dot", _("Updating"))

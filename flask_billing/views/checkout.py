@@ -17,6 +17,8 @@ from .visitor import Visitor, find_visitor, require_visitor, sign_in_and_return
 
 #: The session a customer came back from, so that its id leaves the address.
 KEY = "billing_checkout"
+#: Set in the session while a checkout is paid whose plan is not known here yet.
+UPDATING = "billing_updating"
 
 #: Questions the "Updating" page asks, two seconds apart, before it says that it takes long.
 MAX_POLLS = 30
@@ -111,6 +113,19 @@ def status() -> ResponseReturnValue:
     return _shown(result, visitor, poll=_poll() + 1)
 
 
+def watch() -> ResponseReturnValue:
+    """What the banner of other pages asks until the plan is known: then they are shown afresh."""
+    visitor = require_visitor()
+    result = checkouts.complete(visitor.customer, session.get(KEY) or "")
+    _announce_once(result, visitor)
+    state().db.session.commit()
+
+    if result.state == "updating" and negotiation.from_htmx():
+        return "", 204
+
+    return fragments.go(url_for("billing.overview"))
+
+
 def cancelled() -> ResponseReturnValue:
     """The way back from a checkout that was left."""
     toasts.push("info", _("Checkout cancelled. You weren't charged."))
@@ -132,6 +147,11 @@ def _shown(result: checkouts.Result, visitor: Visitor, *, poll: int) -> Response
 
 
 def _announce_once(result: checkouts.Result, visitor: Visitor) -> None:
+    if result.state == "updating":
+        session[UPDATING] = True
+    else:
+        session.pop(UPDATING, None)
+
     if result.first and result.state in ("active", "trialing"):
         toasts.push("success", checkout_results.toast(result, visitor))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from .. import formatting
 from ..checkout import Result
 from ..translation import gettext as _
-from . import formatting, plan_facts
+from . import plan_facts
 from .visitor import Visitor
 
 

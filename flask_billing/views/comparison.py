@@ -5,18 +5,26 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 
-from ..catalog import Catalog, Limit, Plan
+from ..catalog import Catalog, Interval, Limit, Plan
 from ..translation import gettext as _
-from . import limit_lines
+from . import limit_lines, usage_rates
+from .usage_rates import UsageRate
+
+#: What use costs while an interval is chosen; None is any interval.
+Rates = c.Mapping[Interval | None, c.Sequence[UsageRate]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """What one plan has of a row: a text, or whether it is included."""
+    """What one plan has of a row: a text, or whether it is included.
+
+    :param rates: what use costs beyond it.
+    """
 
     text: str = ""
     note: str = ""
     included: bool | None = None
+    rates: Rates = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,21 +35,41 @@ class Row:
     cells: c.Sequence[Cell]
 
 
-def rows(plans: c.Sequence[Plan], catalog: Catalog) -> list[Row]:
-    """Meters first, then the features that at least two plans speak of."""
-    meters = list(_meter_rows(plans, catalog))
+def rows(
+    plans: c.Sequence[Plan], catalog: Catalog, currency: str, intervals: c.Sequence[Interval]
+) -> list[Row]:
+    """Meters first, then the features that at least two plans speak of.
+
+    :param currency: of what use costs beyond what is included.
+    :param intervals: those that can be chosen.
+    """
+    rates = {plan.key: _rates(plan, currency, intervals) for plan in plans}
+    meters = list(_meter_rows(plans, catalog, rates))
     return [*meters, *_feature_rows(plans, {row.name.casefold() for row in meters})]
 
 
-def _meter_rows(plans: c.Sequence[Plan], catalog: Catalog) -> c.Iterator[Row]:
+def _rates(plan: Plan, currency: str, intervals: c.Sequence[Interval]) -> Rates:
+    """A plan's rates by interval. One it is not sold by shows what its card shows then."""
+    sold = [one for one in intervals if plan.price(one, currency) is not None] or intervals
+    found: dict[Interval | None, c.Sequence[UsageRate]] = {
+        one: usage_rates.of_plan(plan, one if one in sold else sold[0], currency)
+        for one in intervals
+    }
+    every = list(found.values())
+    return {None: every[0]} if every and every.count(every[0]) == len(every) else found
+
+
+def _meter_rows(
+    plans: c.Sequence[Plan], catalog: Catalog, rates: c.Mapping[str, Rates]
+) -> c.Iterator[Row]:
     for meter in catalog.meters:
-        cells = [_meter_cell(plan, meter.key, catalog) for plan in plans]
+        cells = [_meter_cell(plan, meter.key, catalog, rates[plan.key]) for plan in plans]
 
         if any(cell.text != _("Not included") for cell in cells):
             yield Row(meter.name, cells)
 
 
-def _meter_cell(plan: Plan, meter: str, catalog: Catalog) -> Cell:
+def _meter_cell(plan: Plan, meter: str, catalog: Catalog, rates: Rates) -> Cell:
     limits: list[Limit] = [limit for limit in plan.limits if limit.meter == meter]
 
     if not limits:
@@ -55,6 +83,10 @@ def _meter_cell(plan: Plan, meter: str, catalog: Catalog) -> Cell:
     return Cell(
         limit_lines.amount(first, catalog),
         ", ".join(filter(None, [limit_lines.window(first), *parts])),
+        rates={
+            interval: [rate for rate in every if rate.meter == meter]
+            for interval, every in rates.items()
+        },
     )
 
 

@@ -60,7 +60,7 @@ def exempt_from_host(endpoint: str | None, values: dict[str, t.Any] | None) -> N
 
 def check() -> ResponseReturnValue | None:
     """Refuse a form whose token is not this session's. Nothing was changed by then."""
-    if request.method in SAFE_METHODS or request.blueprint == UNCHECKED or _is_valid():
+    if request.blueprint == UNCHECKED or _is_valid():
         return None
 
     if find_visitor() is None:  # the session ended, and its token with it

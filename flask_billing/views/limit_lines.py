@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+
+from .. import formatting
 from ..catalog import Catalog, Limit, Plan
+from ..rate_words import meter_inside as meter_inside
 from ..translation import gettext as _
-from . import formatting
 
 
 def amount(limit: Limit, catalog: Catalog) -> str:
-    """How much: "2M", "Unlimited" or "Not included"."""
+    """How much: "2M", "Unlimited", "Billed by use" or "Not included"."""
     if limit.unlimited:
         return _("Unlimited")
 
-    if limit.included == 0 and limit.policy not in ("overage", "credits"):
+    if is_by_use(limit):
+        return _("Billed by use")
+
+    if limit.included == 0 and limit.policy != "credits":
         return _("Not included")
 
     return formatting.compact(formatting.in_units(limit.included, catalog.meter(limit.meter)))
+
+
+def is_by_use(limit: Limit) -> bool:
+    """Whether nothing is included and yet all that is asked for is sold."""
+    return limit.included == 0 and limit.policy == "overage"
 
 
 def window(limit: Limit) -> str:
@@ -23,19 +34,17 @@ def window(limit: Limit) -> str:
     if limit.unlimited or limit.included == 0:
         return ""
 
-    return {
-        "hour": _("an hour"),
-        "day": _("a day"),
-        "week": _("a week"),
-        "month": _("a month"),
-        "billing_period": _("a month"),
-        "lifetime": _("one time"),
-    }[limit.window]
-
-
-def meter_inside(name: str) -> str:
-    """A meter's name inside a sentence; abbreviations keep their capitals."""
-    return name if name[:2].isupper() else name[:1].lower() + name[1:]
+    match limit.window:
+        case "hour":
+            return _("an hour")
+        case "day":
+            return _("a day")
+        case "week":
+            return _("a week")
+        case "month" | "billing_period":
+            return _("a month")
+        case "lifetime":
+            return _("one time")
 
 
 def line(limit: Limit, catalog: Catalog) -> str:
@@ -44,6 +53,9 @@ def line(limit: Limit, catalog: Catalog) -> str:
 
     if limit.unlimited:
         return _("Unlimited %(meter)s", meter=name)
+
+    if is_by_use(limit):
+        return _("%(meter)s billed by use", meter=catalog.meter(limit.meter).name)
 
     return _(
         "%(amount)s %(meter)s %(window)s",
@@ -59,13 +71,13 @@ def lines(plan: Plan, catalog: Catalog) -> list[str]:
     Where the plan's feature list states one, its words are used.
     """
     own = {feature.text.casefold(): feature.text for feature in plan.features if feature.included}
-    shown = [limit for limit in plan.limits if limit.included != 0][:5]
-    return [
-        own.get(line(limit, catalog).casefold())
-        or own.get(_without_window(limit, catalog).casefold())
-        or line(limit, catalog)
-        for limit in shown
-    ]
+    shown = [limit for limit in plan.limits if limit.included != 0 or is_by_use(limit)][:5]
+    return [_in_words_of(own, limit, catalog) for limit in shown]
+
+
+def _in_words_of(own: c.Mapping[str, str], limit: Limit, catalog: Catalog) -> str:
+    said = line(limit, catalog)
+    return own.get(said.casefold()) or own.get(_without_window(limit, catalog).casefold()) or said
 
 
 def _without_window(limit: Limit, catalog: Catalog) -> str:

@@ -6,7 +6,7 @@ is not signed in, those about a customer are empty.
 
 from __future__ import annotations
 
-from flask import g, render_template
+from flask import g, render_template, request
 from markupsafe import Markup
 
 from .. import translation
@@ -14,7 +14,6 @@ from ..customers import find_current_customer
 from ..metering import run_summary
 from ..state import state
 from . import (
-    account_rows,
     badges,
     banners,
     gates,
@@ -23,7 +22,7 @@ from . import (
     run_views,
     toasts,
 )
-from .visitor import find_visitor
+from .visitor import Visitor, find_visitor
 
 
 def billing_head() -> Markup:
@@ -63,19 +62,18 @@ def billing_meter(key: str) -> Markup:
 
 def billing_banner() -> Markup:
     """The banner of the plan's state: a failed payment, a coming end."""
-    visitor = find_visitor()
+    visitor = _visitor_now()
 
     if visitor is None:
         return Markup()
 
-    change, method = account_rows.standing(visitor)
-    found = banners.banner(visitor, change, method)
+    found = banners.banner(visitor)
     return Markup() if found is None else _component("_banner.html", banner=found)
 
 
 def billing_plan_badge() -> Markup:
     """The plan's name with its state."""
-    visitor = find_visitor()
+    visitor = _visitor_now()
 
     if visitor is None:
         return Markup()
@@ -122,13 +120,23 @@ def billing_footer_links() -> Markup:
     return _component("_footer_links.html", visitor=find_visitor())
 
 
-def _once(template: str, **context: object) -> Markup:
-    shown: set[str] = g.setdefault("billing_shown", set())
+def _visitor_now() -> Visitor | None:
+    """Who looks, with what a POST may have changed meanwhile."""
+    return find_visitor(afresh=bool(request) and request.method == "POST")
 
-    if template in shown:
+
+def is_first(template: str) -> bool:
+    """Whether a part that is shown once a page has not been yet. From now on it has."""
+    shown: set[str] = g.setdefault("billing_shown", set())
+    seen = template in shown
+    shown.add(template)
+    return not seen
+
+
+def _once(template: str, **context: object) -> Markup:
+    if not is_first(template):
         return Markup()
 
-    shown.add(template)
     return Markup(render_template(f"billing/{template}", **context))  # noqa: S704
 
 

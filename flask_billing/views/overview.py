@@ -11,6 +11,7 @@ from . import (
     account_rows,
     badges,
     banners,
+    details_labels,
     fragments,
     invoice_labels,
     meter_views,
@@ -27,7 +28,6 @@ SHOWN = 4
 def overview() -> ResponseReturnValue:
     """Everything about a customer's billing on one page, without a call to Stripe."""
     visitor = require_visitor()
-    change, method = account_rows.standing(visitor)
     offer = _plan_to_buy(visitor)
     meters = meter_views.views_of(visitor.customer)
 
@@ -37,14 +37,15 @@ def overview() -> ResponseReturnValue:
     return fragments.show(
         "billing/overview.html",
         visitor=visitor,
-        banner=banners.banner(visitor, change, method),
-        badge=badges.badge(visitor, change),
-        facts=plan_facts.facts(visitor, change) if visitor.live is not None else None,
+        banner=banners.banner(visitor),
+        badge=badges.badge(visitor),
+        facts=plan_facts.facts(visitor, visitor.change) if visitor.live is not None else None,
         meters=meters[:SHOWN],
         further_meters=len(meters) > SHOWN,
         version=meter_views.version(meters[:SHOWN]),
-        method=method,
+        method=visitor.method,
         payment=payment_labels,
+        details=details_labels,
         invoices=[invoice_labels.line(row) for row in account_rows.last_invoices(visitor.customer)],
         offer=None
         if offer is None

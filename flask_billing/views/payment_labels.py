@@ -5,6 +5,7 @@ from __future__ import annotations
 import typing as t
 
 from ..models import PaymentMethod
+from ..payment_methods import has_expired
 from ..translation import gettext as _
 
 #: Names as the networks write them, and the marks of icons.svg.
@@ -19,6 +20,14 @@ BRANDS: t.Final = {
     "cartes_bancaires": "Cartes Bancaires",
     "eftpos_au": "eftpos",
     "link": "Link",
+}
+
+#: Brands by the longer names that Stripe displays them with.
+_LONG: t.Final = {
+    "american_express": "amex",
+    "diners_club": "diners",
+    "union_pay": "unionpay",
+    "eftpos_australia": "eftpos_au",
 }
 
 
@@ -40,18 +49,28 @@ def expiry(method: PaymentMethod) -> str | None:
     if method.exp_month is None or method.exp_year is None:
         return None
 
-    return _("Expires %(date)s", date=f"{method.exp_month:02d}/{method.exp_year % 100:02d}")
+    date = f"{method.exp_month:02d}/{method.exp_year % 100:02d}"
+    return (
+        _("Expired %(date)s", date=date)
+        if has_expired(method)
+        else _("Expires %(date)s", date=date)
+    )
 
 
 def brand(method: PaymentMethod) -> str:
     """The network's or the method's name."""
     if method.type == "card":
-        return BRANDS.get(method.brand or "", _("Card"))
+        return BRANDS.get(_key(method), _("Card"))
 
     return BRANDS.get(method.type, method.type.replace("_", " ").capitalize())
 
 
 def icon(method: PaymentMethod) -> str:
     """The name of its mark in icons.svg."""
-    known = method.brand if method.type == "card" else method.type
+    known = _key(method) if method.type == "card" else method.type
     return known if known in BRANDS else "card" if method.type == "card" else "bank"
+
+
+def _key(method: PaymentMethod) -> str:
+    found = method.brand or ""
+    return _LONG.get(found, found)

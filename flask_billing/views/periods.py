@@ -6,7 +6,7 @@ import calendar
 import collections.abc as c
 import dataclasses
 import typing as t
-from datetime import UTC, date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from .. import clock, metering
 from ..models import Customer
@@ -16,6 +16,7 @@ from ..translation import gettext as _
 LONGEST: t.Final = 366
 
 _DAY: t.Final = timedelta(days=1)
+_INSTANT: t.Final = timedelta(microseconds=1)
 _LAST_DAYS: t.Final = {"7d": 7, "30d": 30, "90d": 90}
 
 
@@ -27,6 +28,8 @@ class UnclearPeriodError(ValueError):
 class Period:
     """Whole days, both ends included.
 
+    A billing period begins and ends at a moment of a day.
+
     :param before: the days to compare with, as many as have passed of these.
     :param running: whether it goes on beyond today, so that its total can be projected.
     """
@@ -36,6 +39,10 @@ class Period:
     last: date
     before: tuple[date, date]
     today: date
+    #: When in its first day it begins; None is with it.
+    starts_at: datetime | None = None
+    #: When in its last day it has ended; None is with it.
+    ends_at: datetime | None = None
 
     @property
     def days(self) -> int:
@@ -79,18 +86,25 @@ def chosen(customer: Customer, arguments: c.Mapping[str, str]) -> Period:
     if key in _LAST_DAYS:
         return _same_length_before(key, today - _DAY * (_LAST_DAYS[key] - 1), today, today)
 
-    first, last = _cycle(customer, today)
-
     if key == "custom" and (arguments.get("from") or arguments.get("to")):
         return _custom(arguments, today)
 
-    if key == "previous":
-        first, last = _month_earlier(first), first - _DAY
+    start, end = _cycle(customer, today)
 
+    if key == "previous":
+        start, end = _start_before(customer, start), start
+
+    first, last = start.date(), max(start.date(), (end - _INSTANT).date())
     elapsed = max(1, min((last - first).days, (today - first).days) + 1)
     before = _month_earlier(first)
     return Period(
-        key, first, last, (before, min(before + _DAY * (elapsed - 1), first - _DAY)), today
+        key,
+        first,
+        last,
+        (before, min(before + _DAY * (elapsed - 1), first - _DAY)),
+        today,
+        None if start == _midnight(first) else start,
+        end if end < min(_midnight(last) + _DAY, clock.now()) else None,
     )
 
 
@@ -121,17 +135,31 @@ def _same_length_before(key: str, first: date, last: date, today: date) -> Perio
     return Period(key, first, last, (start, start + _DAY * (elapsed - 1)), today)
 
 
-def _cycle(customer: Customer, today: date) -> tuple[date, date]:
+def _cycle(customer: Customer, today: date) -> tuple[datetime, datetime]:
     """The billing period where a limit has that window, else the calendar month."""
-    for usage in metering.usages(customer):
+    for usage in metering.usages(customer, fresh=False):
         start, end = usage.period_start, usage.resets_at
 
         if usage.window == "billing_period" and start is not None and end is not None:
-            first = start.astimezone(UTC).date()
-            return first, max(first, (end.astimezone(UTC) - timedelta(microseconds=1)).date())
+            return start.astimezone(UTC), end.astimezone(UTC)
 
-    month_days = calendar.monthrange(today.year, today.month)[1]
-    return today.replace(day=1), today.replace(day=month_days)
+    first = today.replace(day=1)
+    days = calendar.monthrange(today.year, today.month)[1]
+    return _midnight(first), _midnight(first) + _DAY * days
+
+
+def _start_before(customer: Customer, start: datetime) -> datetime:
+    """When the period before the one that begins then began."""
+    cycles = metering.cycle_totals(customer, start - _INSTANT)
+
+    if cycles and cycles[0].end == start:
+        return cycles[0].start.astimezone(UTC)
+
+    return datetime.combine(_month_earlier(start.date()), start.timetz())
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
 
 
 def _month_earlier(day: date) -> date:

@@ -6,17 +6,20 @@ import collections.abc as c
 import dataclasses
 import typing as t
 
-from flask import current_app, url_for
+from flask import url_for
 
 from ..catalog import Feature, Interval, Plan
 from ..state import state
 from ..translation import ngettext
-from . import limit_lines, price_tags, redirects
+from . import limit_lines, plan_ways, price_tags, redirects
+from .plan_ways import Way
 from .price_tags import PriceTag
 from .visitor import Visitor
 
-#: What the card offers: buy it, it is had already, ask for it, or nothing at all.
-Scenario = t.Literal["choose", "current", "contact", "switch", "join", "unavailable", "included"]
+#: What the card offers: buy it, it is had already, ask for it, change to it, or nothing at all.
+Scenario = t.Literal[
+    "choose", "current", "contact", "change", "leave", "join", "unavailable", "included"
+]  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +27,8 @@ class PlanCard:
     """One plan as the plans page shows it.
 
     :param prices: by interval; a plan without a yearly price shows its monthly one in both.
-    :param url: where ``contact``, ``switch`` and ``join`` lead.
+    :param url: where ``contact``, ``leave`` and ``join`` lead.
+    :param ways: by interval, what someone with a plan can do about this one.
     """
 
     plan: Plan
@@ -34,18 +38,18 @@ class PlanCard:
     features: c.Sequence[Feature]
     trial: str | None = None
     url: str | None = None
+    ways: c.Mapping[Interval, Way] = dataclasses.field(default_factory=dict)
 
     def tag(self, interval: Interval) -> PriceTag | None:
         """The price shown while that interval is chosen."""
         return self.prices.get(interval) or next(iter(self.prices.values()), None)
 
 
-def cards(visitor: Visitor | None, currency: str, amounts: price_tags.Amounts) -> list[PlanCard]:
-    """The cards for this visitor, lowest rank first."""
-    return [
-        _card(plan, visitor, price_tags.tags(plan, currency, amounts))
-        for plan in shown_plans(visitor)
-    ]
+def cards(
+    plans: c.Iterable[Plan], visitor: Visitor | None, currency: str, amounts: price_tags.Amounts
+) -> list[PlanCard]:
+    """The cards of these plans for this visitor."""
+    return [_card(plan, visitor, price_tags.tags(plan, currency, amounts)) for plan in plans]
 
 
 def shown_plans(visitor: Visitor | None) -> list[Plan]:
@@ -84,6 +88,7 @@ def _card(plan: Plan, visitor: Visitor | None, prices: c.Mapping[Interval, Price
         features=_unsaid(plan.features, limits),
         trial=trial_note(plan, visitor) if scenario == "choose" else None,
         url=url,
+        ways=plan_ways.ways(plan, visitor, prices) if scenario in ("change", "current") else {},
     )
 
 
@@ -95,6 +100,9 @@ def _scenario(plan: Plan, visitor: Visitor | None, has_price: bool) -> tuple[Sce
         return "contact", plan.contact
 
     if plan.is_free:
+        if visitor is not None and visitor.live is not None:
+            return "leave", url_for("billing.cancel.page")
+
         if visitor is not None:
             return "included", None
 
@@ -106,7 +114,7 @@ def _scenario(plan: Plan, visitor: Visitor | None, has_price: bool) -> tuple[Sce
         return "unavailable", None
 
     if visitor is not None and visitor.live is not None:
-        return "switch", current_app.config["BILLING_CONTACT_URL"]
+        return "change", None
 
     return "choose", None
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from datetime import datetime
 
+from .. import formatting
+from ..catalog import Plan
 from ..models import Subscription, SubscriptionChange
 from ..translation import gettext as _
-from . import formatting
 from .badges import state_of
 from .visitor import Visitor
 
@@ -18,6 +19,7 @@ class PlanFacts:
 
     :param price: "$99.00", the subscription's own amount; None where it is not known.
     :param interval: "a month".
+    :param plus_usage: whether what is used beyond the plan comes on top.
     :param next_label: what happens next: "Renews", "First charge", "Ends", "Resumes".
     """
 
@@ -25,6 +27,7 @@ class PlanFacts:
     price: str | None
     interval: str
     seats: int
+    plus_usage: bool
     next_label: str | None
     next_at: datetime | None
 
@@ -44,9 +47,15 @@ def facts(visitor: Visitor, change: SubscriptionChange | None) -> PlanFacts:
         ),
         interval=formatting.interval_name(subscription.interval),
         seats=subscription.quantity,
+        plus_usage=_bills_usage(subscription, plan),
         next_label=label if at is not None else None,
         next_at=at,
     )
+
+
+def _bills_usage(subscription: Subscription, plan: Plan | None) -> bool:
+    price = plan and plan.price(subscription.interval or "", subscription.currency)
+    return bool(price and price.metered)
 
 
 def _next(
@@ -57,6 +66,8 @@ def _next(
             return _("First charge"), subscription.trial_end
         case "ending":
             return _("Ends"), subscription.cancel_at
+        case "pausing":
+            return _("Pauses"), subscription.pause_starts_at
         case "paused":
             return _("Resumes"), subscription.pause_resumes_at
         case "active" if change is not None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from flask import request
+import collections.abc as c
+
+from flask import Response, request
 from flask.typing import ResponseReturnValue
 
-from .. import customers
-from ..catalog import INTERVALS, Interval
+from .. import customers, formatting
+from ..catalog import INTERVALS, Interval, Plan
 from ..state import state
-from . import comparison, formatting, fragments, plan_cards, price_tags
-from .visitor import find_visitor
+from ..translation import gettext as _
+from . import comparison, fragments, plan_cards, price_tags
+from .visitor import Visitor, find_visitor
 
 
 def plans() -> ResponseReturnValue:
@@ -18,19 +21,52 @@ def plans() -> ResponseReturnValue:
     currency = customers.currency_of(visitor.customer if visitor is not None else None)
     shown = plan_cards.shown_plans(visitor)
     amounts = price_tags.known_amounts(shown, currency)
-    return fragments.show(
-        "billing/plans.html",
-        visitor=visitor,
-        cards=plan_cards.cards(visitor, currency, amounts),
-        interval=chosen_interval(),
-        free_price=formatting.price(0, currency, drop_zeros=True),
-        intervals=sorted({interval for _, interval in amounts}, key=INTERVALS.index),
-        saving=price_tags.saving_label(shown, amounts),
-        plans=shown,
-        comparison=comparison.rows(shown, state().catalog),
+    return show(
+        visitor,
+        shown,
+        amounts,
+        currency,
+        heading=_("Plans"),
+        empty=_("No plans are available right now."),
+        compared=shown,
     )
 
 
-def chosen_interval() -> Interval:
-    """The interval of ``?interval=``; anything else is the monthly one."""
-    return "year" if request.args.get("interval") == "year" else "month"
+def show(
+    visitor: Visitor | None,
+    shown: c.Sequence[Plan],
+    amounts: price_tags.Amounts,
+    currency: str,
+    *,
+    heading: str,
+    empty: str,
+    compared: c.Sequence[Plan] = (),
+) -> Response:
+    """A page of plan cards.
+
+    :param compared: the plans of the table below the cards.
+    """
+    intervals = [one for one in INTERVALS if any(interval == one for _, interval in amounts)]
+    return fragments.show(
+        "billing/plans.html",
+        visitor=visitor,
+        heading=heading,
+        empty=empty,
+        cards=plan_cards.cards(shown, visitor, currency, amounts),
+        interval=chosen_interval(visitor),
+        free_price=formatting.price(0, currency, drop_zeros=True),
+        intervals=intervals,
+        saving=price_tags.saving_label(shown, amounts),
+        plans=compared,
+        comparison=comparison.rows(compared, state().catalog, currency, intervals),
+    )
+
+
+def chosen_interval(visitor: Visitor | None = None) -> Interval:
+    """The interval of ``?interval=``, else the one the plan is paid by, else the monthly one."""
+    chosen = request.args.get("interval")
+
+    if chosen is None and visitor is not None and visitor.live is not None:
+        chosen = visitor.live.interval
+
+    return "year" if chosen == "year" else "month"

@@ -7,12 +7,13 @@ import dataclasses
 
 import sqlalchemy as sa
 
-from .. import money
+from .. import formatting, money
 from ..catalog import INTERVALS, Interval, Plan
 from ..models import StripePrice
 from ..state import state
 from ..translation import gettext as _
-from . import formatting
+from . import usage_rates
+from .usage_rates import UsageRate
 
 #: (plan key, interval) -> minor units
 Amounts = c.Mapping[tuple[str, str], int]
@@ -27,6 +28,7 @@ class PriceTag:
     :param spoken: the price as a sentence part, for screen readers: "$99 per month".
     :param terms: what is really billed: "billed $986.04 yearly".
     :param saving: "Save $201.96 a year", where it is cheaper than by the month.
+    :param usage: what use costs beyond what is included.
     """
 
     interval: Interval
@@ -37,6 +39,7 @@ class PriceTag:
     spoken: str
     terms: str
     saving: str | None = None
+    usage: tuple[UsageRate, ...] = ()
 
 
 def known_amounts(plans: c.Iterable[Plan], currency: str) -> Amounts:
@@ -73,6 +76,11 @@ def tags(plan: Plan, currency: str, amounts: Amounts) -> dict[Interval, PriceTag
         if interval == "month"
         else _yearly(amount, currency, monthly)
         for interval, amount in known.items()
+    }
+
+    found = {
+        interval: dataclasses.replace(tag, usage=usage_rates.of_plan(plan, interval, currency))
+        for interval, tag in found.items()
     }
 
     if plan.seats is None:

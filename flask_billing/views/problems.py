@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import typing as t
 
 from flask import Response, jsonify, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,15 +13,24 @@ from .. import negotiation
 from ..errors import (
     AlreadySubscribedError,
     CardDeclinedError,
+    ChangeRefusedError,
+    ChangeUnderWayError,
+    InvalidAnswerError,
+    NoSubscriptionError,
+    NotPausableError,
     NotSignedInError,
     StripeError,
     StripeMisconfiguredError,
+    StripeRejectedError,
     UnknownPlanError,
 )
 from ..translation import gettext as _
-from . import fragments, visitor
+from . import change_refusals, fragments, visitor
 
 log = logging.getLogger("flask_billing.views")
+
+#: Views that scripts of ours read, beside the API.
+_JSON: t.Final = ("billing.payment_methods.setup_intent",)
 
 
 def problem(
@@ -38,7 +48,7 @@ def problem(
 
     :param url: where the one way out leads, named by ``label``.
     """
-    if request.blueprint == "billing.api":
+    if request.blueprint == "billing.api" or request.endpoint in _JSON:
         return json_problem(status, title, text, code=code)
 
     answer = fragments.show(
@@ -68,7 +78,7 @@ def json_problem(status: int, title: str, detail: str, *, code: str, **members: 
 
 
 def not_signed_in(error: NotSignedInError) -> ResponseReturnValue:
-    if request.blueprint == "billing.api":
+    if request.blueprint == "billing.api" or request.endpoint in _JSON:
         return json_problem(
             401, _("Not signed in"), _("Sign in to read this."), code="not_signed_in"
         )
@@ -139,6 +149,58 @@ def already_subscribed(error: AlreadySubscribedError) -> Response:
     )
 
 
+def change_refused(error: ChangeRefusedError) -> Response:
+    title, text, url, label = _refusal(error)
+    return problem(
+        422 if isinstance(error, InvalidAnswerError) else 409,
+        title,
+        text,
+        code=error.code,
+        url=url,
+        label=label,
+    )
+
+
+def _refusal(error: ChangeRefusedError) -> change_refusals.Refusal:
+    overview, to_billing = url_for("billing.overview"), _("Go to billing")
+
+    match error:
+        case NoSubscriptionError():
+            return change_refusals.Refusal(
+                _("There is no plan to change"),
+                _("You have no plan that is running. Nothing was charged."),
+                url_for("billing.plans"),
+                _("See plans"),
+            )
+        case ChangeUnderWayError():
+            return change_refusals.Refusal(
+                _("Another change is under way"),
+                _("Nothing further was charged. Try again in a few minutes."),
+                overview,
+                to_billing,
+            )
+        case NotPausableError(why="not_paused"):
+            return change_refusals.Refusal(
+                _("Your plan isn't paused"), _("Nothing was changed."), overview, to_billing
+            )
+        case NotPausableError():
+            return change_refusals.Refusal(
+                _("Your plan can't be paused like that now"),
+                _("Nothing was changed."),
+                overview,
+                to_billing,
+            )
+        case InvalidAnswerError():
+            return change_refusals.Refusal(
+                _("Something in the form doesn't fit"),
+                _("Nothing was changed."),
+                overview,
+                to_billing,
+            )
+        case _other:
+            return change_refusals.words(error)
+
+
 def declined(error: CardDeclinedError) -> Response:
     return problem(
         402,
@@ -165,6 +227,26 @@ def stripe_down(error: StripeError) -> Response:
             label=_("Back to the plans"),
         )
 
+    if error.retryable and request.endpoint in _RECORDED:
+        return problem(
+            503,
+            _("We can't reach our payment provider"),
+            _RECORDED[request.endpoint](),
+            code="payment_provider_unavailable",
+            url=url_for("billing.overview"),
+            label=_("Go to billing"),
+        )
+
+    if isinstance(error, StripeRejectedError):  # it was reached, and trying again won't help
+        return problem(
+            502,
+            _("Our payment provider didn't accept this"),
+            _("Nothing was charged. If it happens again, contact us."),
+            code="payment_provider_refused",
+            url=url_for("billing.overview"),
+            label=_("Go to billing"),
+        )
+
     return problem(
         503,
         _("We can't reach our payment provider"),
@@ -173,3 +255,34 @@ def stripe_down(error: StripeError) -> Response:
         url=request.url if request.method == "GET" else url_for("billing.overview"),
         label=_("Try again"),
     )
+
+
+def recorded() -> Response:
+    """Stripe did not answer, and what was asked for is carried out as soon as it does."""
+    return problem(
+        503,
+        _("We can't reach our payment provider"),
+        _finished_later(),
+        code="payment_provider_unavailable",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
+    )
+
+
+def _finished_later() -> str:
+    return _("We recorded what you asked for and will finish it automatically.")
+
+
+def _not_known_yet() -> str:
+    return _(
+        "We don't know yet whether it went through. Look again in a few minutes; nothing is "
+        "charged twice."
+    )
+
+
+#: Endpoint of what is intended before Stripe is asked -> what is true while no answer came.
+_RECORDED: t.Final = {
+    "billing.resume": _finished_later,
+    "billing.pause.undo": _finished_later,
+    "billing.pause.resume": _not_known_yet,
+}

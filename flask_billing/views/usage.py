@@ -8,33 +8,37 @@ from flask.typing import ResponseReturnValue
 from .. import negotiation
 from ..customers import require_current_customer
 from ..state import state
-from . import account_rows, badges, fragments, meter_views, plan_facts, usage_answers
+from . import badges, fragments, meter_views, plan_facts, usage_answers
 from .overview import SHOWN
-from .visitor import require_visitor
+from .visitor import Visitor, require_visitor
 
 
 def index() -> ResponseReturnValue:
     """Every meter of the customer and the report of a period; as a fragment only the report."""
     visitor = require_visitor()
-    url = url_for("billing.usage.index")
-    answer = usage_answers.report(visitor.customer, url, url_for("billing.usage.csv"))
 
     if negotiation.wants_fragment():
-        return answer.fragment()
+        return _report(visitor).fragment()
 
-    change, _method = account_rows.standing(visitor)
+    # Before the report, which then knows the periods.
     meters = meter_views.views_of(visitor.customer)
+    answer = _report(visitor)
     return fragments.show(
         "billing/usage.html",
         status=answer.status,
         visitor=visitor,
-        badge=badges.badge(visitor, change),
-        facts=plan_facts.facts(visitor, change) if visitor.live is not None else None,
+        badge=badges.badge(visitor),
+        facts=plan_facts.facts(visitor, visitor.change) if visitor.live is not None else None,
         meters=meters,
         version=meter_views.version(meters),
         all_meters=True,
         **answer.context,
     )
+
+
+def _report(visitor: Visitor) -> usage_answers.Answer:
+    url = url_for("billing.usage.index")
+    return usage_answers.report(visitor.customer, url, url_for("billing.usage.csv"))
 
 
 def csv() -> ResponseReturnValue:

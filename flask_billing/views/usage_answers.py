@@ -10,10 +10,13 @@ import sqlalchemy as sa
 from flask import Response, abort, make_response, request
 from flask.typing import ResponseReturnValue
 
+from ..errors import MeteringUnavailableError
+from ..metering.csv_rows import csv_rows
+from ..metering.period_sums import EVERY
 from ..models import Customer
 from ..state import state
 from ..translation import gettext as _
-from . import fragments, periods, usage_csv, usage_report, usage_rows
+from . import fragments, periods, usage_report, usage_rows
 from .periods import UnclearPeriodError
 
 log = logging.getLogger("flask_billing.views")
@@ -71,7 +74,7 @@ def report(
         return Answer(url, csv_url, usage_report.report(customer, asked))
     except UnclearPeriodError as error:
         return Answer(url, csv_url, None, str(error), 422)
-    except sa.exc.SQLAlchemyError:
+    except (sa.exc.SQLAlchemyError, MeteringUnavailableError):
         log.exception("A usage report could not be read.")
         state().db.session.rollback()
         return Answer(url, csv_url, None, _("We couldn't load usage."), 503)
@@ -84,7 +87,7 @@ def csv(customer: Customer) -> ResponseReturnValue:
     except UnclearPeriodError as error:
         abort(422, str(error))
 
-    answer = make_response(usage_csv.write(usage_rows.days(customer, period.first, period.last)))
+    answer = make_response("".join(csv_rows(EVERY, usage_rows.read(customer, period).days)))
     answer.mimetype = "text/csv"
     name = f"usage-{period.first.isoformat()}-{period.last.isoformat()}.csv"
     answer.headers["Content-Disposition"] = f"attachment; filename={name}"

@@ -7,6 +7,10 @@ import dataclasses
 import typing as t
 from datetime import date, timedelta
 
+from markupsafe import Markup
+
+from ..formatting import short_day
+
 #: Bars a chart has at most; longer spans are drawn by the week.
 MOST_BARS: t.Final = 92
 #: Pixels from the baseline to the topmost gridline.
@@ -16,118 +20,155 @@ _GAP: t.Final = 0.28
 _TOPS: t.Final = (2, 4, 6, 8, 10, 12, 16, 20, 24, 30, 40, 50, 60, 80, 100)
 
 
-@dataclasses.dataclass(frozen=True)
-class Block:
-    """One series' part of one bar."""
+# Of these a chart has a hundred, and frozen dataclasses take three times as long to make.
+class Row(t.NamedTuple):
+    """A bar in words.
 
-    series: int
-    y: str
-    height: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Bar:
-    """A day, or a week, with its parts from the baseline up.
-
-    :param amounts: by series, as in :attr:`Chart.names`.
+    :param figures: the amount of each series, as in :attr:`Chart.names`.
     """
 
-    first: date
-    last: date
-    x: str
-    width: str
-    middle: str
-    blocks: tuple[Block, ...]
-    amounts: tuple[int, ...]
-    today: bool
+    days: str
+    figures: tuple[str, ...]
+    total: str
 
-    @property
-    def total(self) -> int:
-        """Of all series."""
-        return sum(self.amounts)
+
+class Tick(t.NamedTuple):
+    """A day that is written below its bar."""
+
+    x: str
+    anchor: t.Literal["start", "middle", "end"]
+    day: str
+
+
+class Bar(t.NamedTuple):
+    """A day, or a week, with its parts from the baseline up.
+
+    :param place: where it stands, from side to side: its ``x`` and ``width``.
+    :param parts: the rectangles of the series.
+    :param row: what the table and a pointer read of it; None where it comes to nothing.
+    """
+
+    place: Markup
+    parts: Markup
+    row: Row | None
+    today: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Chart:
     """Bars and what explains them.
 
+    :param sums: the total of each series.
+    :param amounts: those of each bar, as in :attr:`names`.
     :param grid: amounts with their pixels from the top, highest first.
     """
 
     names: tuple[str, ...]
+    sums: tuple[int, ...]
+    amounts: tuple[tuple[int, ...], ...]
     bars: tuple[Bar, ...]
+    ticks: tuple[Tick, ...]
     grid: tuple[tuple[int, int], ...]
     by_week: bool
 
     @property
-    def sums(self) -> tuple[int, ...]:
-        """The total of each series."""
-        return tuple(
-            sum(bar.amounts[index] for bar in self.bars) for index in range(len(self.names))
-        )
+    def rows(self) -> list[Row]:
+        """The lines of the table."""
+        return [bar.row for bar in self.bars if bar.row is not None]
 
     @property
     def baseline(self) -> int:
         """Its pixels from the top."""
         return _TOP + HEIGHT
 
-    @property
-    def ticks(self) -> tuple[tuple[Bar, str], ...]:
-        """The bars whose day is written below, with where the text is anchored."""
-        if len(self.bars) < 3:
-            return tuple((bar, "middle") for bar in self.bars)
-
-        middle = self.bars[len(self.bars) // 2]
-        return ((self.bars[0], "start"), (middle, "middle"), (self.bars[-1], "end"))
-
 
 def chart(
-    first: date, last: date, series: c.Mapping[str, c.Mapping[date, int]], today: date
+    first: date,
+    last: date,
+    series: c.Mapping[str, c.Mapping[date, int]],
+    today: date,
+    write: c.Callable[[int], str],
 ) -> Chart:
-    """Draw series of daily amounts; what was corrected below zero is drawn as nothing."""
+    """Draw series of daily amounts; what was corrected below zero is drawn as nothing.
+
+    :param write: an amount in full.
+    """
     length = (last - first).days + 1
     step = 1 if length <= MOST_BARS else 7
-    spans = [
-        (first + timedelta(days=at), min(last, first + timedelta(days=at + step - 1)))
-        for at in range(0, length, step)
-    ]
-    amounts = [tuple(_sum(daily, start, end) for daily in series.values()) for start, end in spans]
+    starts = [first + timedelta(days=at) for at in range(0, length, step)]
+    ends = [min(last, start + timedelta(days=step - 1)) for start in starts]
+    columns = [_by_bar(daily, first, step, len(starts)) for daily in series.values()]
+    amounts = tuple(zip(*columns, strict=True))
     top = _round_up(max((sum(max(0, one) for one in bar) for bar in amounts), default=0))
-    share = 100 / len(spans)
+    share = 100 / len(starts)
+    width = f"{(1 - _GAP) * share:.3f}%"
+    bars = []
+
+    for index, (start, end, bar) in enumerate(zip(starts, ends, amounts, strict=True)):
+        place = f'x="{(index + _GAP / 2) * share:.3f}%" width="{width}"'
+        row = _row(start, end, bar, write) if sum(bar) else None
+        bars.append(Bar(Markup(place), _parts(bar, top, place), row, start <= today <= end))  # noqa: S704
+
     return Chart(
         tuple(series),
-        tuple(
-            Bar(
-                start,
-                end,
-                f"{(index + _GAP / 2) * share:.3f}%",
-                f"{(1 - _GAP) * share:.3f}%",
-                f"{(index + 0.5) * share:.3f}%",
-                tuple(_blocks(bar, top)),
-                bar,
-                start <= today <= end,
-            )
-            for index, ((start, end), bar) in enumerate(zip(spans, amounts, strict=True))
-        ),
+        tuple(map(sum, columns)),
+        amounts,
+        tuple(bars),
+        tuple(_ticks(starts)),
         tuple((top * part // 2, _TOP + HEIGHT - HEIGHT * part // 2) for part in (2, 1, 0)),
         step > 1,
     )
 
 
-def _sum(daily: c.Mapping[date, int], start: date, end: date) -> int:
-    return sum(daily.get(start + timedelta(days=at), 0) for at in range((end - start).days + 1))
+def _span(first: date, last: date) -> str:
+    day = short_day(first)
+    return day if first == last else f"{day} – {short_day(last)}"
 
 
-def _blocks(amounts: c.Sequence[int], top: int) -> c.Iterator[Block]:
+def _ticks(firsts: c.Sequence[date]) -> c.Iterator[Tick]:
+    """The first, the middle and the last bar; of one or two each."""
+    last = len(firsts) - 1
+
+    for index in sorted({0, len(firsts) // 2, last}):
+        day = short_day(firsts[index])
+
+        if last > 1 and index in (0, last):
+            yield Tick("100%" if index else "0", "end" if index else "start", day)
+        else:
+            yield Tick(f"{(index + 0.5) * 100 / len(firsts):.3f}%", "middle", day)
+
+
+def _by_bar(daily: c.Mapping[date, int], first: date, step: int, count: int) -> list[int]:
+    """What a series comes to in each bar."""
+    amounts = [0] * count
+
+    for day, amount in daily.items():
+        amounts[(day - first).days // step] += amount
+
+    return amounts
+
+
+def _row(start: date, end: date, bar: c.Sequence[int], write: c.Callable[[int], str]) -> Row:
+    figures = tuple(map(write, bar))
+    return Row(_span(start, end), figures, figures[0] if len(bar) == 1 else write(sum(bar)))
+
+
+def _parts(amounts: c.Sequence[int], top: int, place: str) -> Markup:
     bottom = float(_TOP + HEIGHT)
+    parts = []
 
-    for index, amount in enumerate(amounts):
+    for series, amount in enumerate(amounts, 1):
         height = max(0, amount) * HEIGHT / top
 
         if height > 0:
             height = max(height, 1.0)  # what was used is seen
             bottom -= height
-            yield Block(index + 1, f"{bottom:.2f}", f"{height:.2f}")
+            parts.append(
+                f'<rect class="fb-chart-bar fb-series-{series}" {place}'
+                f' y="{bottom:.2f}" height="{height:.2f}"></rect>'
+            )
+
+    return Markup("".join(parts))  # noqa: S704
 
 
 def _round_up(amount: int) -> int:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import collections.abc as c
 import dataclasses
+import functools
 import hashlib
+import operator
 import typing as t
 from datetime import date
 
-from .. import customers
+from .. import customers, formatting
+from ..catalog import Meter
+from ..metering import UsageSum
+from ..metering.period_sums import PeriodSums
 from ..models import Customer
 from ..state import state
 from ..translation import gettext as _
-from . import formatting, periods, usage_chart, usage_rows
+from . import periods, usage_chart, usage_rows
 from .periods import Period, UnclearPeriodError
 from .usage_chart import Chart
-from .usage_rows import DayRow, Group
+from .usage_rows import Group, day_of, said
 
 #: The metric that is money, beside the catalog's meters.
 COST: t.Final = "cost"
 #: Series that have a colour of their own; the rest is one.
 _SERIES: t.Final = 6
 _MILLION: t.Final = 1_000_000
+_figures: t.Final = operator.attrgetter("events", "input_tokens", "output_tokens", "cost_total")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,7 +82,8 @@ class Report:
     @property
     def version(self) -> str:
         """Changes when anything shown does."""
-        shown = (self.period, self.group, self.metric, self.cards, self.chart, self.lines)
+        bars = self.chart and (self.chart.names, self.chart.amounts)
+        shown = (self.period, self.group, self.metric, self.cards, bars, self.lines)
         return hashlib.sha256(repr(shown).encode()).hexdigest()[:16]
 
     @property
@@ -97,12 +104,12 @@ class Measure:
     metric: str
     currency: str
 
-    def of(self, row: DayRow) -> int:
+    def of(self, row: UsageSum) -> int:
         """The row's amount of it."""
         if self.metric == COST:
-            return row.cost
+            return row.cost_total
 
-        return row.quantity if row.meter == self.metric else 0
+        return row.quantity if said(row, "meter") == self.metric else 0
 
     def short(self, amount: int) -> str:
         """The amount, short."""
@@ -123,7 +130,11 @@ class Measure:
         return formatting.price((micro + _MILLION // 2) // _MILLION, self.currency)
 
     def _units(self, amount: int) -> t.Any:
-        return formatting.in_units(amount, state().catalog.meter(self.metric))
+        return formatting.in_units(amount, self._meter)
+
+    @functools.cached_property
+    def _meter(self) -> Meter:
+        return state().catalog.meter(self.metric)
 
 
 def groups() -> dict[Group, str]:
@@ -160,33 +171,32 @@ def report(customer: Customer, arguments: c.Mapping[str, str]) -> Report:
         raise UnclearPeriodError(_("There is no such report. Choose from the lists."))
 
     measure = Measure(metric, customers.currency_of(customer))
-    rows = usage_rows.days(customer, period.first, period.last)
+    found = usage_rows.read(customer, period)
+    rows = found.days
     shown = [row for row in rows if measure.of(row)]
     return Report(
         period,
         group,
         metric,
         known[metric],
-        tuple(_cards(customer, period, rows, measure.currency)),
+        tuple(_cards(period, found, measure.currency)),
         _chart(shown, period, group, measure) if shown else None,
         tuple(_lines(shown, group, measure)),
         measure.exact(sum(map(measure.of, shown))),
-        any(row.cost for row in rows),
+        any(row.cost_total for row in rows),
         None if shown else "period" if rows or usage_rows.ever(customer) else "first",
         measure,
     )
 
 
-def _cards(
-    customer: Customer, period: Period, rows: c.Sequence[DayRow], currency: str
-) -> c.Iterator[Card]:
-    before = usage_rows.totals(customer, *period.before)
-    costs = sum(cost for _quantity, cost in before.values())
+def _cards(period: Period, found: PeriodSums, currency: str) -> c.Iterator[Card]:
+    rows, before = found.days, found.before
+    costs = sum(one.cost_total for one in before.values())
 
-    for metric, name in metrics(cost=any(row.cost for row in rows) or costs > 0).items():
+    for metric, name in metrics(cost=any(row.cost_total for row in rows) or costs > 0).items():
         measure = Measure(metric, currency)
         total = sum(map(measure.of, rows))
-        earlier = costs if metric == COST else before.get(metric, (0, 0))[0]
+        earlier = costs if metric == COST else _quantity(before.get(metric))
 
         if total or earlier:
             yield Card(
@@ -196,6 +206,10 @@ def _cards(
                 _change(total, earlier),
                 _projection(period, total, measure),
             )
+
+
+def _quantity(one: UsageSum | None) -> int:
+    return 0 if one is None else one.quantity
 
 
 def _change(total: int, earlier: int) -> str | None:
@@ -224,27 +238,26 @@ def _projection(period: Period, total: int, measure: Measure) -> str | None:
     )
 
 
-def _chart(rows: c.Sequence[DayRow], period: Period, group: Group, measure: Measure) -> Chart:
+def _chart(rows: c.Sequence[UsageSum], period: Period, group: Group, measure: Measure) -> Chart:
+    used = [(_name(row, group), day_of(row), measure.of(row)) for row in rows]
     sums: dict[str, int] = {}
 
-    for row in rows:
-        name = _name(row, group)
-        sums[name] = sums.get(name, 0) + measure.of(row)
+    for name, _day, amount in used:
+        sums[name] = sums.get(name, 0) + amount
 
     largest = sorted(sums, key=lambda name: (-sums[name], name))
     # One too many would be alone in "Other".
     own = largest if len(largest) <= _SERIES + 1 else largest[:_SERIES]
     series: dict[str, dict[date, int]] = {name: {} for name in own}
 
-    for row in rows:
-        name = _name(row, group)
+    for name, day, amount in used:
         daily = series.setdefault(name if name in own else _("Other"), {})
-        daily[row.day] = daily.get(row.day, 0) + measure.of(row)
+        daily[day] = daily.get(day, 0) + amount
 
-    return usage_chart.chart(period.first, period.last, series, period.today)
+    return usage_chart.chart(period.first, period.last, series, period.today, measure.exact)
 
 
-def _lines(rows: c.Sequence[DayRow], group: Group, measure: Measure) -> c.Iterator[Line]:
+def _lines(rows: c.Sequence[UsageSum], group: Group, measure: Measure) -> c.Iterator[Line]:
     whole = sum(map(measure.of, rows))
 
     if group != "model":
@@ -255,18 +268,17 @@ def _lines(rows: c.Sequence[DayRow], group: Group, measure: Measure) -> c.Iterat
 
     for provider, part in _parts(rows, lambda row: _name(row, "provider")):
         yield _line(provider, 0, part, whole, measure)
-        models = _parts(part, lambda row: _name(row, "model"))
 
-        if any(row.model for row in part):
-            for model, own in models:
+        if any(said(row, "model") for row in part):
+            for model, own in _parts(part, lambda row: _name(row, "model")):
                 yield _line(model, 1, own, whole, measure)
 
 
 def _parts(
-    rows: c.Sequence[DayRow], name: c.Callable[[DayRow], str]
-) -> list[tuple[str, list[DayRow]]]:
+    rows: c.Sequence[UsageSum], name: c.Callable[[UsageSum], str]
+) -> list[tuple[str, list[UsageSum]]]:
     """The rows by name, what comes to the most first."""
-    found: dict[str, list[DayRow]] = {}
+    found: dict[str, list[UsageSum]] = {}
 
     for row in rows:
         found.setdefault(name(row), []).append(row)
@@ -274,28 +286,32 @@ def _parts(
     return sorted(found.items(), key=lambda item: -sum(row.quantity for row in item[1]))
 
 
-def _line(name: str, depth: int, rows: c.Sequence[DayRow], whole: int, measure: Measure) -> Line:
+def _line(name: str, depth: int, rows: c.Sequence[UsageSum], whole: int, measure: Measure) -> Line:
     amount = sum(map(measure.of, rows))
     percent = 100 * amount // whole if whole > 0 else 0
+    calls, input_tokens, output_tokens, cost = map(sum, zip(*map(_figures, rows), strict=True))
     return Line(
         name,
         depth,
-        formatting.exact(sum(row.events for row in rows)),
+        formatting.exact(calls),
         measure.exact(amount),
-        formatting.exact(sum(row.input_tokens for row in rows)),
-        formatting.exact(sum(row.output_tokens for row in rows)),
-        measure.money(sum(row.cost for row in rows)),
+        formatting.exact(input_tokens),
+        formatting.exact(output_tokens),
+        measure.money(cost),
         f"{formatting.exact(percent)}%",
     )
 
 
-def _name(row: DayRow, group: Group) -> str:
-    return (
-        str(getattr(row, group))
-        or {
-            "model": row.provider or _("No model"),
-            "provider": _("No provider"),
-            "endpoint": _("No endpoint"),
-            "member": _("Nobody in particular"),
-        }[group]
-    )
+def _name(row: UsageSum, group: Group) -> str:
+    found = said(row, group)
+
+    if found:
+        return found
+
+    if group == "model":
+        return said(row, "provider") or _("No model")
+
+    if group == "provider":
+        return _("No provider")
+
+    return _("No endpoint") if group == "endpoint" else _("Nobody in particular")

@@ -2,76 +2,46 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 from datetime import date
 
 import sqlalchemy as sa
 
+from .. import metering
+from ..metering.period_sums import EVERY, PeriodSums, period_sums
 from ..models import Customer, UsageRollup
 from ..state import state
+from .periods import Period
+
+_PLACES: t.Final = {name: place for place, name in enumerate(EVERY)}
 
 #: What a report can be grouped by.
 Group = t.Literal["model", "provider", "endpoint", "member"]
 
 
-@dataclasses.dataclass(frozen=True)
-class DayRow:
-    """One day's sums of one meter and one combination of dimensions.
+def read(customer: Customer, period: Period) -> PeriodSums:
+    """The sums of each day of a period, by all that they are kept apart by, and those before.
 
-    :param cost: millionths of the currency's minor unit.
+    Of days that it begins or ends in, only what belongs to it: the meter counts no more.
     """
-
-    meter: str
-    day: date
-    provider: str
-    model: str
-    endpoint: str
-    member: str
-    events: int
-    quantity: int
-    input_tokens: int
-    output_tokens: int
-    cost: int
-
-
-_SUMS: t.Final = [
-    sa.cast(sa.func.sum(column), sa.BigInteger()).label(column.key)
-    for column in (
-        UsageRollup.events,
-        UsageRollup.quantity,
-        UsageRollup.input_tokens,
-        UsageRollup.output_tokens,
-        UsageRollup.cost_total,
+    return period_sums(
+        customer,
+        period.first,
+        period.last,
+        period.before,
+        starts_at=period.starts_at,
+        ends_at=period.ends_at,
     )
-]
-_DIMENSIONS: t.Final = (
-    UsageRollup.provider,
-    UsageRollup.model,
-    UsageRollup.endpoint,
-    UsageRollup.member,
-)
 
 
-def days(customer: Customer, first: date, last: date) -> list[DayRow]:
-    """The sums of each day from ``first`` to ``last``."""
-    statement = (
-        sa.select(UsageRollup.meter, UsageRollup.day, *_DIMENSIONS, *_SUMS)
-        .where(UsageRollup.customer_id == customer.id, UsageRollup.day.between(first, last))
-        .group_by(UsageRollup.meter, UsageRollup.day, *_DIMENSIONS)
-        .order_by(UsageRollup.day, UsageRollup.meter, *_DIMENSIONS)
-    )
-    return [DayRow(*row) for row in state().db.session.execute(statement)]
+def said(row: metering.UsageSum, name: metering.By) -> str:
+    """What a row is of, as its model; empty where that is not known."""
+    return str(row.keys[_PLACES[name]])
 
 
-def totals(customer: Customer, first: date, last: date) -> dict[str, tuple[int, int]]:
-    """Meter -> its quantity and cost in those days."""
-    statement = (
-        sa.select(UsageRollup.meter, _SUMS[1], _SUMS[4])
-        .where(UsageRollup.customer_id == customer.id, UsageRollup.day.between(first, last))
-        .group_by(UsageRollup.meter)
-    )
-    return {row[0]: (row[1], row[2]) for row in state().db.session.execute(statement)}
+def day_of(row: metering.UsageSum) -> date:
+    """The row's day."""
+    return t.cast("date", row.keys[1])
 
 
 def ever(customer: Customer) -> bool:

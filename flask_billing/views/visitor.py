@@ -6,15 +6,17 @@ import dataclasses
 
 from flask import g, request, url_for
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Forbidden
 
 from .. import negotiation
-from ..access import Access, decide, subscriptions_of
+from ..access import Access, decide
 from ..catalog import Plan
-from ..customers import find_current_customer
+from ..customers import current_owner, sign_in
 from ..errors import NotSignedInError
-from ..models import ENDED, Customer, Subscription
+from ..models import ENDED, Customer, PaymentMethod, Subscription, SubscriptionChange
+from ..owners import Owner
 from ..state import state
-from . import fragments
+from . import account_rows, fragments
 from .redirects import configured_url, is_local_path
 
 
@@ -23,11 +25,15 @@ class Visitor:
     """The signed-in customer and their access.
 
     :param had_trial: whether their one trial began, whatever became of it.
+    :param change: what waits to happen to the live subscription.
+    :param method: what the next invoice is charged to.
     """
 
     customer: Customer
     access: Access
     had_trial: bool
+    change: SubscriptionChange | None
+    method: PaymentMethod | None
 
     @property
     def live(self) -> Subscription | None:
@@ -50,30 +56,49 @@ class Visitor:
         return hook is None or bool(hook())
 
 
-def find_visitor() -> Visitor | None:
-    """Who looks, or None where nobody is signed in."""
-    customer = find_current_customer()
+def find_visitor(*, afresh: bool = False) -> Visitor | None:
+    """Who looks, or None where nobody is signed in.
 
-    if customer is None:
+    :param afresh: reads again what this request may have changed.
+    """
+    owner = current_owner()
+
+    if owner is None:
         return None
 
-    known: Visitor | None = g.get("billing_visitor")
+    # One application context may see several owners, as of a worker's tasks.
+    known: tuple[Owner, Visitor] | None = g.get("billing_visitor")
 
-    if known is None or known.customer is not customer:
-        known = g.billing_visitor = _visitor(customer)
+    if known is None or known[0] != owner or afresh:
+        known = g.billing_visitor = owner, _visitor(owner)
 
-    return known
+    return known[1]
 
 
-def require_visitor() -> Visitor:
+def require_visitor(*, afresh: bool = False) -> Visitor:
     """Who looks.
 
+    :param afresh: reads again what this request may have changed.
     :raises NotSignedInError: answered by :func:`ask_to_sign_in`.
     """
-    found = find_visitor()
+    found = find_visitor(afresh=afresh)
 
     if found is None:
         raise NotSignedInError
+
+    return found
+
+
+def require_manager() -> Visitor:
+    """Who looks, if they may change the plan.
+
+    :raises NotSignedInError: answered by :func:`ask_to_sign_in`.
+    :raises Forbidden: for everybody else.
+    """
+    found = require_visitor()
+
+    if not found.can_manage:
+        raise Forbidden
 
     return found
 
@@ -93,10 +118,21 @@ def sign_in_and_return(path: str) -> ResponseReturnValue:
     return fragments.show("billing/signed_out.html", "billing/_signed_out.html", status=401)
 
 
-def _visitor(customer: Customer) -> Visitor:
-    subscriptions = subscriptions_of(customer.id)
-    had_trial = any(subscription.trial_start is not None for subscription in subscriptions)
-    return Visitor(customer, decide(subscriptions), had_trial)
+def _visitor(owner: Owner) -> Visitor:
+    account = account_rows.account_of(owner)
+
+    if account is None:
+        return Visitor(sign_in(owner, None), decide([]), False, None, None)
+
+    access = decide(account.subscriptions)
+    found = access.subscription
+    return Visitor(
+        sign_in(owner, account.customer),
+        access,
+        any(subscription.trial_start is not None for subscription in account.subscriptions),
+        None if found is None or found.status in ENDED else account.change_of(found),
+        account.method_of(found),
+    )
 
 
 def _page_in_view() -> str:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 
-from flask import Response, current_app, request
+from flask import Response, request
 from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import ClientDisconnected
 
 from .. import clock, config, webhooks
 from ..errors import WebhookRejectedError
-from ..state import state
+from ..state import BillingState, state
 
 log = logging.getLogger("flask_billing.webhooks")
 
 
 def stripe() -> ResponseReturnValue:
     """Take one delivery: 2xx once it is safely kept and processed, 5xx to get it again."""
-    secrets = state().stripe.webhook_secrets
+    current = state()
+    app, secrets = current.app, current.stripe.webhook_secrets
 
     if not secrets:
         log.error(
@@ -26,20 +29,20 @@ def stripe() -> ResponseReturnValue:
         return {"error": "no webhook secret is configured"}, 503
 
     try:
-        body = _body()
+        body = _body(app.config["BILLING_WEBHOOK_MAX_BYTES"])
         event = webhooks.verified(
             body,
             request.headers.get("Stripe-Signature"),
             secrets,
-            tolerance=current_app.config["BILLING_WEBHOOK_TOLERANCE"].total_seconds(),
+            tolerance=app.config["BILLING_WEBHOOK_TOLERANCE"].total_seconds(),
             now=clock.wall_seconds(),
-            livemode=config.is_live(current_app),
+            livemode=config.is_live(app),
         )
     except WebhookRejectedError as error:
         log.warning("Refused a webhook: %s", error)
         return {"error": str(error)}, error.status
 
-    _commit_host_session()
+    _commit_host_session(current)
     outcome = webhooks.receive(event, body)
     return Response(
         f'{{"outcome":"{outcome}"}}',
@@ -48,32 +51,39 @@ def stripe() -> ResponseReturnValue:
     )
 
 
-def _commit_host_session() -> None:
+def _commit_host_session(current: BillingState) -> None:
     """Keep what the host began before this request from holding our commits back."""
-    session = state().db.session
+    session = current.db.session
 
     if session.registry.has():
         session.commit()
 
 
-def _body() -> bytes:
-    limit: int = current_app.config["BILLING_WEBHOOK_MAX_BYTES"]
+def _body(limit: int) -> bytes:
     length = request.content_length
-    too_large = WebhookRejectedError(f"the body is larger than {limit} bytes", status=413)
 
     if length is not None and length > limit:
-        raise too_large
+        raise _too_large(limit)
 
     # The length may be missing, so no more than one byte too many is ever read. A server may
-    # hand a body over in pieces.
+    # hand a body over in pieces. A known length needs no stream of Werkzeug's to keep to it.
     longest = limit + 1 if length is None else length
-    stream = request.stream
+    stream = request.stream if length is None else request.environ["wsgi.input"]
     body = b""
 
     while len(body) < longest and (piece := stream.read(longest - len(body))):
         body += piece
 
     if len(body) > limit:
-        raise too_large
+        raise _too_large(limit)
+
+    if length is not None and len(body) < length:
+        # A hook of the host's may have read it before us, as one that logs requests does.
+        with contextlib.suppress(ClientDisconnected):
+            return request.get_data()
 
     return body
+
+
+def _too_large(limit: int) -> WebhookRejectedError:
+    return WebhookRejectedError(f"the body is larger than {limit} bytes", status=413)

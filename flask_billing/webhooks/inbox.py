@@ -19,13 +19,14 @@ import sqlalchemy as sa
 from .. import clock, outbox, stripe_objects, sync
 from ..database import transaction
 from ..errors import BillingError, StripeNotFoundError, UnlinkedCustomerError
-from ..models import Customer, WebhookEvent
-from ..prepared import Prepared
+from ..models import UNHANDLED, Customer, WebhookEvent
+from ..prepared import Prepared, constant
 from ..state import state
-from . import elsewhere
+from ..writes import Writes
+from . import elsewhere, renewals
 from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
 from .storing import CLOSED, fetched_ids, keep
-from .verify import Event
+from .verify import Event, filled
 
 log = logging.getLogger("flask_billing.webhooks")
 
@@ -34,6 +35,16 @@ Outcome = t.Literal["handled", "duplicate", "ignored", "deferred", "failed"]
 
 LONGEST_DELAY: t.Final = dt.timedelta(hours=6)
 MAX_TRACEBACK: t.Final = 8000
+
+
+class _GoneError(BillingError):
+    """The event's row was deleted while it was processed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The event is no longer in the inbox, so its tickets mean nothing. Nothing was "
+            "changed; Stripe delivers it again."
+        )
 
 
 def receive(event: Event, body: bytes) -> Outcome:
@@ -76,7 +87,7 @@ def process(event_id: int) -> Outcome:
             _give_up(connection, event_id, "dead", "The payload was pruned, so it cannot be read.")
             return "failed"
 
-        event: Event = json.loads(row.payload)
+        event = filled(json.loads(row.payload))
         handling = HANDLERS.get(event["type"])
 
         if handling is None:
@@ -94,6 +105,7 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
         due = connection.scalars(
             sa.select(WebhookEvent.id)
             .where(
+                UNHANDLED,
                 WebhookEvent.state.in_(("waiting", "failed")),
                 WebhookEvent.next_attempt_at <= clock.wall(),
             )
@@ -128,6 +140,7 @@ def _attempt(event_id: int, event: Event, handling: Handling, tickets: dict[str,
         return "failed"
 
     outbox.dispatch(written)
+    renewals.close_paid_periods(written)
     return "handled"
 
 
@@ -136,8 +149,14 @@ def _handle(
 ) -> list[outbox.Written]:
     object_id = handling.find(event["data"]["object"])
 
-    def close(connection: sa.Connection, customer_id: int | None) -> list[dict[str, object]]:
-        _close(connection, event_id, handling, tickets)
+    if handling.errand is not None:
+        handling.errand(event["data"]["object"])
+
+    if handling.paid_by is not None:
+        object_id, tickets = _paid_invoice(handling.paid_by(event["data"]["object"]))
+
+    def close(writes: Writes, customer_id: int | None) -> list[dict[str, object]]:
+        _close(writes, event_id, handling, tickets)
         return handling.effect(event, customer_id) if handling.effect else []
 
     if handling.kind is None or object_id is None:
@@ -149,7 +168,7 @@ def _handle(
         if handling.kind not in MAY_BE_GONE:
             raise  # of another account or mode: to be noticed, not to be closed
 
-        return _without_fetch(event, close)
+        return _without_fetch(event, close, gone=object_id)
 
     try:
         return sync.write(fetched, tickets, close)
@@ -157,7 +176,24 @@ def _handle(
         return elsewhere.write(error, fetched, tickets, close)
 
 
-def _without_fetch(event: Event, close: sync.Extra) -> list[outbox.Written]:
+def _paid_invoice(payment_intent: str | None) -> tuple[str | None, dict[str, int]]:
+    """The invoice that a payment was for, and a ticket to fetch it with."""
+    found = None if payment_intent is None else sync.invoice_of_payment(payment_intent)
+
+    if found is None:  # a sale of the host's own, or one that nobody paid by card
+        return None, {}
+
+    with transaction() as connection:
+        return found, sync.draw(connection, [found])
+
+
+def _without_fetch(
+    event: Event, close: sync.Extra, *, gone: str | None = None
+) -> list[outbox.Written]:
+    """Process an event whose object is not looked at.
+
+    :param gone: an object that was deleted at Stripe.
+    """
     stripe_customer = stripe_objects.reference(event["data"]["object"].get("customer"))
 
     with transaction() as connection:
@@ -168,25 +204,21 @@ def _without_fetch(event: Event, close: sync.Extra) -> list[outbox.Written]:
                 sa.select(Customer.id).where(Customer.stripe_id == stripe_customer)
             ).scalar_one_or_none()
 
-        return outbox.write(connection, close(connection, customer_id))
+        if gone is not None:
+            sync.forget_draft(connection, gone)
+
+        return outbox.write(connection, close(Writes(connection), customer_id))
 
 
-def _close(
-    connection: sa.Connection, event_id: int, handling: Handling, tickets: dict[str, int]
-) -> None:
+def _close(writes: Writes, event_id: int, handling: Handling, tickets: dict[str, int]) -> None:
     """Mark the event handled, and with it those that the same fetch made superfluous.
 
     Rows with a lower id were stored before our fetch began, so what they announce is in it.
     """
-    statement = _close_statement(connection.dialect, handling.kind, len(tickets))
+    statement = _close_statement(writes.connection.dialect, handling.kind, len(tickets))
     objects = {f"object_{index}": object_id for index, object_id in enumerate(tickets)}
-    closed = statement.rows(connection, {"event_id": event_id, "now": clock.wall(), **objects})
-
-    if not any(row["id"] == event_id for row in closed):
-        raise BillingError(
-            "The event is no longer in the inbox, so its tickets mean nothing. Nothing was "
-            "changed; Stripe delivers it again."
-        )
+    values = {"event_id": event_id, "now": clock.wall(), **objects}
+    writes.add(statement, values, lost=_GoneError)
 
 
 def _give_up(connection: sa.Connection, event_id: int, outcome: str, error: str | None) -> None:
@@ -226,10 +258,11 @@ def _close_statement(dialect: sa.Dialect, kind: sync.Kind | None, objects: int) 
 
     if objects and (types := closed_by(kind)):
         superfluous = sa.and_(
+            UNHANDLED,
+            WebhookEvent.state.in_([constant(name) for name in ("waiting", "failed", "dead")]),
             WebhookEvent.object_id.in_([sa.bindparam(f"object_{n}") for n in range(objects)]),
-            WebhookEvent.state.in_(_constants("waiting", "failed", "dead")),
-            WebhookEvent.type.in_(_constants(*types)),
             WebhookEvent.id < sa.bindparam("event_id"),
+            WebhookEvent.type.in_([constant(name) for name in types]),
         )
         chosen = sa.or_(chosen, superfluous)
 
@@ -242,11 +275,6 @@ def _close_statement(dialect: sa.Dialect, kind: sync.Kind | None, objects: int) 
             error=sa.null(),
             next_attempt_at=sa.null(),
         )
-        .returning(WebhookEvent.id)
+        .returning((WebhookEvent.id == sa.bindparam("event_id")).label("done"))
     )
     return Prepared(statement, dialect)
-
-
-def _constants(*texts: str) -> list[sa.ColumnElement[str]]:
-    # As bound values a list would be written into the SQL again at each execution.
-    return [sa.literal_column(f"'{text}'", sa.String) for text in texts]

@@ -6,7 +6,7 @@ import collections.abc as c
 
 import sqlalchemy as sa
 
-from ..models import WebhookEvent
+from ..models import UNHANDLED, WebhookEvent
 from ..state import state
 
 
@@ -19,6 +19,9 @@ def latest(*, outcome: str | None = None, limit: int = 50) -> c.Sequence[Webhook
 
     if outcome is not None:
         statement = statement.where(WebhookEvent.state == outcome)
+
+    if outcome not in (None, "handled"):
+        statement = statement.where(UNHANDLED)
 
     found: c.Sequence[WebhookEvent] = state().db.session.scalars(statement).all()
     return found

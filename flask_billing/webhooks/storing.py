@@ -9,11 +9,11 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock, stripe_objects, sync
-from ..database import Insert, autocommit, has_own_connection, insert_for, transaction
+from ..database import Insert, autocommit, insert_for, transaction
 from ..models import WebhookEvent
 from ..prepared import Prepared, Row
-from ..state import state
 from ..stripe_objects import StripeObject
+from ..writes import fit_one_statement
 from .handlers import HANDLERS, Handling
 from .verify import Event
 
@@ -45,7 +45,7 @@ def keep(event: Event, body: bytes, handling: Handling | None, *, deferred: bool
     ids = fetched_ids(event, handling) if handling is not None and processed else []
     values = _values(event, body, known=handling is not None, deferred=deferred)
 
-    if processed and _takes_all_at_once():
+    if processed and fit_one_statement():
         with autocommit() as connection:
             return _at_once(connection, values, ids)
 
@@ -87,10 +87,6 @@ def _object_id(event: Event) -> str | None:
     handling = HANDLERS.get(event["type"])
     found = event["data"]["object"]
     return (handling.find(found) if handling else None) or stripe_objects.reference(found)
-
-
-def _takes_all_at_once() -> bool:
-    return has_own_connection() and state().db.engine.dialect.name == "postgresql"
 
 
 def _at_once(connection: sa.Connection, values: Row, ids: list[str]) -> Stored:

@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("last_started_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_result", sa.Text(), nullable=True),
+        sa.Column("catalog", sa.String(length=16), nullable=True),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_billing_job_lease")),
     )
     op.create_table(
@@ -114,16 +115,12 @@ def upgrade() -> None:
         sa.UniqueConstraint("stripe_id", name=op.f("uq_billing_webhook_event_stripe_id")),
     )
     op.create_index(
-        op.f("ix_billing_webhook_event_object_id"),
+        op.f("ix_billing_webhook_event_state_object_id"),
         "billing_webhook_event",
-        ["object_id"],
+        ["state", "object_id"],
         unique=False,
-    )
-    op.create_index(
-        op.f("ix_billing_webhook_event_state_next_attempt_at"),
-        "billing_webhook_event",
-        ["state", "next_attempt_at"],
-        unique=False,
+        sqlite_where=sa.text("state <> 'handled'"),
+        postgresql_where=sa.text("state <> 'handled'"),
     )
     op.create_table(
         "billing_checkout",
@@ -136,6 +133,7 @@ def upgrade() -> None:
         sa.Column("currency", sa.String(length=3), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("price", sa.String(length=255), nullable=False),
+        sa.Column("metered", sa.JSON(), nullable=False),
         sa.Column("trial_days", sa.BigInteger(), nullable=False),
         sa.Column("success_url", sa.Text(), nullable=False),
         sa.Column("cancel_url", sa.Text(), nullable=False),
@@ -384,8 +382,11 @@ def upgrade() -> None:
         sa.Column("period_end", sa.DateTime(timezone=True), nullable=True),
         sa.Column("plan", sa.String(length=64), nullable=True),
         sa.Column("limit", sa.BigInteger(), nullable=True),
+        sa.Column("billed_from", sa.BigInteger(), nullable=True),
         sa.Column("stripe_meter_id", sa.String(length=255), nullable=True),
         sa.Column("reported", sa.BigInteger(), nullable=False),
+        sa.Column("windows", sa.String(length=64), nullable=True),
+        sa.Column("generation", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["customer_id"],
@@ -427,6 +428,8 @@ def upgrade() -> None:
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("billing_period", sa.String(length=32), nullable=True),
+        sa.Column("one_shot", sa.String(length=16), nullable=True),
         sa.Column("member", sa.String(length=255), nullable=True),
         sa.Column("provider", sa.String(length=64), nullable=True),
         sa.Column("model", sa.String(length=128), nullable=True),

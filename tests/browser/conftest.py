@@ -9,7 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from ..conftest import unavailable
@@ -23,6 +23,9 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+#: How long a page may take for anything. It is waited for, so a quick one takes no longer.
+PATIENCE_MS = 60_000
 
 #: What the browser is called, as in tests/ensure_browser.sh.
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -44,10 +47,14 @@ def browser() -> c.Iterator[Browser]:
 
     with sync_playwright() as playwright:
         try:
-            started = playwright.chromium.launch(executable_path=installed, args=ARGUMENTS)
+            started = playwright.chromium.launch(
+                executable_path=installed, args=ARGUMENTS, timeout=2 * PATIENCE_MS
+            )
         except Error:
             unavailable("Chromium")
 
+        started.on("context", lambda context: context.set_default_timeout(PATIENCE_MS))
+        expect.set_options(timeout=PATIENCE_MS)
         yield started
         started.close()
 

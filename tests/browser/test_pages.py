@@ -21,6 +21,8 @@ PAGES = (
     "/billing/usage",
     "/billing/plans",
     "/billing/checkout/start?plan=pro&interval=year",
+    "/billing/payment-methods",
+    "/billing/payment-methods/add",
 )
 
 
@@ -37,6 +39,7 @@ def address(host: Host, serve: Serve) -> str:
 
 def test_the_toggle_swaps_prices_without_a_request(page: Page, address: str) -> None:
     page.goto(f"{address}/billing/plans")
+    page.wait_for_load_state("networkidle")
     pro = page.get_by_role("article", name="Pro", exact=True)
     sent = _requests(page)
     expect(pro).to_contain_text("$99/mo")
@@ -107,8 +110,9 @@ def test_a_poll_without_news_leaves_the_page_alone(
 
 def test_a_hidden_page_does_not_ask(make_app: MakeApp, serve: Serve, page: Page) -> None:
     address = serve(furnish(make_app(BILLING_METER_POLL=_seconds(1))))
+    page.add_init_script("Object.defineProperty(document, 'hidden', {get: () => true})")
     sign_in(page, address)
-    page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true})")
+    page.wait_for_load_state("networkidle")
     sent = _requests(page)
     page.wait_for_timeout(2500)
 
@@ -174,7 +178,9 @@ def test_an_outdated_form_is_renewed_and_works_at_the_second_press(
 
 def test_a_choice_goes_on_to_checkout_once(page: Page, address: str) -> None:
     sent = _requests(page)
-    page.goto(f"{address}/signin?next=/billing/checkout/start%3Fplan%3Dstarter%26interval%3Dmonth")
+    start = "/billing/checkout/start%3Fplan%3Dstarter%26interval%3Dmonth"
+    # The page goes on by itself, perhaps before all of it is there.
+    page.goto(f"{address}/signin?next={start}", wait_until="commit")
     page.wait_for_url("**/sandbox/stripe/**")
     posts = [request for request in sent if request.method == "POST"]
     assert [request.headers.get("hx-request") for request in posts] == ["true"]
@@ -247,7 +253,7 @@ def test_a_form_without_scripts_redirects(browser: Browser, host: Host, serve: S
         page = context.new_page()
         sign_in(page, address)
         page.get_by_role("button", name="Choose Pro").click()
-        assert "/sandbox/stripe/" in page.url
+        page.wait_for_url("**/sandbox/stripe/**")
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/dashboard", "/billing/nowhere"])

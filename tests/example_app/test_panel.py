@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 from .demo import Demo
@@ -24,6 +25,7 @@ def test_next_renewal_is_charged_and_gives_fresh_tokens(demo: Demo) -> None:
 
     assert "invoice.paid" in panel
     assert "subscription.renewed" in panel
+    assert "quota.reset" in panel
     overview = visitor.page("/billing/")
     assert "0 of 2M" in overview
     assert overview.count("Paid") == 3
@@ -85,3 +87,16 @@ def test_reset_brings_everything_back(demo: Demo) -> None:
     visitor.lever("clock", step="renewal")
     assert {delivery.status for delivery in demo.sandbox.webhooks.log(5)} == {200}
     assert "0 of 2M" in visitor.page("/billing/")
+
+
+def test_mails_are_read_as_they_would_be_sent(demo: Demo) -> None:
+    visitor = demo.visitor("Night Heron")
+    visitor.lever("payment", card="fails")
+    visitor.lever("clock", step="renewal")
+    panel = visitor.client.get("/demo/").text
+    (found, *_) = re.findall(r'href="(/demo/mail/\d+)"><code>payment_failed', panel)
+    said = visitor.page(found)
+
+    assert "Hello Night Heron," in said
+    assert "We couldn't charge Visa 0341 for Pro." in said
+    assert visitor.client.get("/demo/mail/999999").status_code == 404

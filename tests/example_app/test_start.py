@@ -6,6 +6,7 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
+import click
 import sqlalchemy as sa
 
 from example_app import create_app, live_sandbox
@@ -55,6 +56,25 @@ def test_history_reaches_back_ninety_days_and_up_to_now(demo: Demo) -> None:
         assert count > 300
         now = demo.sandbox.clock.now()
         assert abs((now - last).total_seconds()) < 3 * 86400
+
+
+def test_one_receiver_of_each_sort_of_event_is_left_at_the_address_of_now(demo: Demo) -> None:
+    runner = demo.app.test_cli_runner()
+
+    for port in (5001, 5002):  # as another ``flask run`` would
+        context = click.Context(click.Command("run"), info_name="run")
+        context.params["port"] = port
+
+        with context:
+            live_sandbox.post_webhooks(demo.app)
+
+    client = demo.sandbox.client()
+    [endpoint] = client.v1.webhook_endpoints.list().data
+    assert ":5002/" in endpoint.url
+    shown = client.v2.core.event_destinations.list({"include": ["webhook_endpoint.url"]}).data
+    assert [one.webhook_endpoint and one.webhook_endpoint.url for one in shown] == [endpoint.url]
+    found = runner.invoke(args=["billing", "doctor", "endpoint", "destination"])
+    assert "WARNING" not in found.output
 
 
 def test_every_webhook_of_the_history_was_taken(demo: Demo) -> None:

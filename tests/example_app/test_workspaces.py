@@ -17,11 +17,28 @@ STATES = [
     ("Tin Whistle", ["Starter", "Trial", "Your trial ends", "First charge $29.00"]),
     ("Night Heron", ["Pro", "Active", "1.7M of 2M 86%", "Near limit", "Visa ending in 4242"]),
     (
+        "Full Sail",
+        [
+            "41.6K of 10K 416%",
+            "Estimated usage charge $63.20 so far",
+            "after 18.4K more $1.50 per 1,000 API calls",
+            "$99.00 a month, plus usage",
+        ],
+    ),
+    (
         "Copper Kettle",
         ["Payment failed", "We couldn't charge Visa 0341", "to keep Starter", "55K of 500K"],
     ),
     ("Sea Glass", ["Your plan ends on", "You won't be charged again", "185K of 500K 37%"]),
     ("Blue Hour", ["Enterprise", "Unlimited", "$4,970.04", "a year"]),
+    ("Stone Bridge", ["Pro", "Changes", "Switching to Starter on", "Undo change"]),
+    ("Slow Train", ["Pro", "Pauses", "Your plan pauses on", "Undo the pause"]),
+    ("Winter Garden", ["Starter", "Paused", "You aren't being charged", "Resume now"]),
+    ("Last Tram", ["Trial", "Your trial ends", "Without a card on file, Starter ends with it"]),
+    ("Empty Jar", ["Suspended", "An invoice is unpaid, so Starter is suspended"]),
+    ("Locked Gate", ["Action needed", "Your bank needs you to confirm this payment"]),
+    ("Half Moon", ["That payment wasn't completed", "You weren't charged", "Try again"]),
+    ("Old Harbour", ["Your Pro plan ended on", "Choose a plan", "Choose Pro"]),
 ]
 
 
@@ -60,6 +77,8 @@ def test_plans_show_what_a_year_costs_and_saves(demo: Demo) -> None:
 
     for words in ("$82.17", "billed $986.04 yearly", "Save $201.96 a year", "Save 17%"):
         assert words in page
+
+    assert "then $2 per 1,000 API calls, after 50K more $1.50" in page
 
 
 def test_billing_pages_are_seen_inside_linnet(demo: Demo) -> None:

@@ -6,9 +6,12 @@ import collections.abc as c
 import typing as t
 from datetime import UTC, datetime
 
+import sqlalchemy as sa
+
 from flask_billing import clock, metering
 from flask_billing.catalog import Catalog, Window
 from flask_billing.errors import BillingError
+from flask_billing.metering import billable
 from flask_billing.metering.overrides import set_override
 from flask_billing.metering.resets import reset_quota
 from flask_billing.models import (
@@ -104,6 +107,13 @@ class Story:
         set_override(self.customer, meter, limit, actor="ada", reason="a test", **options)
         self.host.db.session.commit()
 
+    def do_grant(self, meter: str, amount: int) -> None:
+        """Grant credits and commit them."""
+        metering.grant_credits(
+            self.customer, meter, amount, kind="topup", source_key="in_1", actor="ada", reason="x"
+        )
+        self.host.db.session.commit()
+
     def do_subscribe(self, plan: str, status: str = "active", **columns: t.Any) -> None:
         """Put the customer's one subscription into a state."""
         session = self.host.db.session
@@ -158,6 +168,18 @@ class Story:
             f"{counter.meter} {counter.bucket}": counter.used
             for counter in self.host.rows(UsageCounter)
         }
+
+    def billed(self) -> dict[str, int]:
+        """Units that a metered price bills, by meter and bucket."""
+        columns = UsageCounter.meter, UsageCounter.bucket, billable.billed()
+
+        with self.host.app.app_context():
+            rows = self.host.db.session.execute(sa.select(*columns))
+            return {f"{meter} {bucket}": units for meter, bucket, units in rows}
+
+    def billed_in_all(self) -> int:
+        """The same of all periods."""
+        return sum(self.billed().values())
 
     def events(self) -> list[list[t.Any]]:
         """Meter and quantity of each event."""

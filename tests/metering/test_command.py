@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
+
 from flask_billing.models import UsageEvent
 
 from ..host import Host
+
+
+@pytest.fixture
+def host(any_host: Host) -> Host:
+    """A host app on SQLite and on PostgreSQL in turn."""
+    return any_host
 
 
 def run(host: Host, *arguments: str) -> tuple[int, str]:

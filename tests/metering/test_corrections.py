@@ -12,6 +12,7 @@ from flask_billing.errors import InvalidUsageError
 from flask_billing.models import UsageCounter, UsageEvent
 
 from ..host import Host
+from .shop import balance
 from .story import moment
 from .test_command import run
 
@@ -74,6 +75,20 @@ def test_another_quantity_takes_its_place(booked: Host) -> None:
     assert books(booked) == (700, 700, 1, 9)
     assert correct(booked, "k") == -700
     assert books(booked) == (0, 0, 0, 0)
+
+
+def test_a_failed_call_that_was_corrected_is_taken_back_whole(any_host: Host) -> None:
+    with any_host.app.app_context():
+        customer = any_host.customer()
+        decision = metering.consume("tokens", 500, key="k", customer=customer)
+        correct(any_host, "k", 700)
+
+        assert metering.refund(decision)
+        assert not metering.refund(decision)
+        assert correct(any_host, "k") == 0
+        assert metering.usage("tokens", customer=customer).used == 0
+
+    balance(any_host)
 
 
 def test_a_day_counter_that_has_ended_is_put_right_too(booked: Host) -> None:

@@ -6,7 +6,6 @@ import collections.abc as c
 import contextlib
 import datetime as dt
 import logging
-import sqlite3
 import threading
 import typing as t
 
@@ -15,9 +14,10 @@ import sqlalchemy as sa
 
 from flask_billing import metering
 from flask_billing.errors import MeteringUnavailableError
-from flask_billing.models import UsageEvent
+from flask_billing.models import Customer, UsageEvent
 
 from ..host import Host
+from .outage import down, locked
 
 CATALOG: dict[str, t.Any] = {
     "meters": {
@@ -37,9 +37,11 @@ CATALOG: dict[str, t.Any] = {
 
 
 @pytest.fixture
-def shop(make_app: c.Callable[..., Host]) -> Host:
-    """A host whose SQLite waits 50 ms for a lock, with two metered views."""
-    host = make_app(catalog=CATALOG, BILLING_SQLITE_BUSY_TIMEOUT=dt.timedelta(milliseconds=50))
+def shop(make_app: c.Callable[..., Host], database_url: str) -> Host:
+    """A host that gives up on its database quickly, with two metered views."""
+    host = make_app(
+        database_url, catalog=CATALOG, BILLING_SQLITE_BUSY_TIMEOUT=dt.timedelta(milliseconds=50)
+    )
 
     @host.app.get("/call")
     @host.billing.metered("calls")
@@ -56,29 +58,22 @@ def shop(make_app: c.Callable[..., Host]) -> Host:
     return host
 
 
-@contextlib.contextmanager
-def locked(sqlite_url: str) -> c.Iterator[None]:
-    """Somebody else holds the write lock, and does not let go."""
-    other = sqlite3.connect(
-        sqlite_url.removeprefix("sqlite:///"), isolation_level=None, check_same_thread=False
-    )
-    other.execute("BEGIN EXCLUSIVE")
-
-    try:
-        yield
-    finally:
-        other.execute("ROLLBACK")
-        other.close()
+def known(host: Host) -> Customer:
+    """The customer, whom no session holds."""
+    with host.app.app_context():
+        customer = host.customer()
+        assert customer.id
+        return customer
 
 
-def test_an_open_meter_lets_the_request_go_on(
-    shop: Host, sqlite_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    with locked(sqlite_url), caplog.at_level(logging.ERROR, "flask_billing.metering"):
+def test_an_open_meter_lets_the_request_go_on(shop: Host, caplog: pytest.LogCaptureFixture) -> None:
+    customer = known(shop)
+
+    with down(shop), caplog.at_level(logging.ERROR, "flask_billing.metering"):
         answer = shop.client().get("/call")
 
         with shop.app.app_context():
-            decision = metering.consume("calls", 3, customer=shop.customer(), key="kept")
+            decision = metering.consume("calls", 3, customer=customer, key="kept")
 
     assert answer.status_code == 200
     assert (decision.allowed, decision.degraded, decision.reason) == (True, True, "degraded")
@@ -87,12 +82,14 @@ def test_an_open_meter_lets_the_request_go_on(
     assert len(shop.rows(UsageEvent, meter="calls")) == 1
 
 
-def test_a_closed_meter_answers_503(shop: Host, sqlite_url: str) -> None:
-    with locked(sqlite_url):
+def test_a_closed_meter_answers_503(shop: Host) -> None:
+    customer = known(shop)
+
+    with down(shop):
         answer = shop.client().get("/run")
 
         with shop.app.app_context(), pytest.raises(MeteringUnavailableError):
-            metering.consume("runs", 1, customer=shop.customer())
+            metering.consume("runs", 1, customer=customer)
 
     assert answer.status_code == 503
     assert answer.headers["Retry-After"] == "60"
@@ -122,7 +119,8 @@ def test_a_lock_that_is_let_go_of_is_waited_for(
 def test_a_connection_that_died_is_replaced(
     make_app: c.Callable[..., Host], postgres_url: str
 ) -> None:
-    host = make_app(postgres_url, catalog=CATALOG)
+    # However slow the machine is, and however short it waits for locks.
+    host = make_app(postgres_url, catalog=CATALOG, BILLING_SQLITE_BUSY_TIMEOUT=dt.timedelta(0))
 
     @host.app.get("/call")
     @host.billing.metered("calls")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import itertools
 import typing as t
 from datetime import timedelta
 
@@ -64,6 +65,7 @@ class Books(RuleBasedStateMachine):
         self.holds: list[tuple[metering.Reservation, set[str]]] = []
         self.decisions: list[metering.Decision] = []
         self.granted = 0
+        self.numbers = itertools.count()
         #: Units that no limit was asked about.
         self.facts = 0
 
@@ -89,6 +91,7 @@ class Books(RuleBasedStateMachine):
             assert known
         else:
             assert decision.replayed == known
+            assert not decision.degraded
             self.decisions.append(decision)
 
     @rule(meter=meters, quantity=amounts, member=members, days_ago=st.sampled_from([0, 0, 2, 25]))
@@ -97,8 +100,57 @@ class Books(RuleBasedStateMachine):
         at = self.shop.now - timedelta(days=days_ago) if days_ago else None
         decision = metering.record(meter, quantity, customer=self.customer, member=member, at=at)
         assert decision.allowed
+        assert not decision.degraded
         self.facts += quantity
         self.decisions.append(decision)
+
+    @rule(
+        some=st.lists(
+            st.tuples(meters, amounts, keys, members, st.sampled_from([None, 0, 2, 25])), max_size=6
+        )
+    )
+    def record_many(self, some: list[tuple[str, int, str | None, str | None, int | None]]) -> None:
+        """Facts are booked together, some of them late or known."""
+        facts = [
+            metering.Fact(
+                meter,
+                quantity,
+                key or f"fact {next(self.numbers)}",
+                self.customer,
+                None if days_ago is None else self.shop.now - timedelta(days=days_ago),
+                {"member": member},
+            )
+            for meter, quantity, key, member, days_ago in some
+        ]
+        known = [self._was_booked(fact.meter, fact.key) for fact in facts]
+        told = metering.record_many(facts)
+
+        for fact, one, was_known in zip(facts, told, known, strict=True):
+            self.facts += fact.quantity if one.state == "booked" else 0
+            assert not (was_known and one.state == "booked")
+
+    @precondition(lambda self: self.decisions)
+    @rule(which=st.integers(0, 50), quantity=st.one_of(st.none(), amounts))
+    def correct(self, which: int, quantity: int | None) -> None:
+        """An admin puts another quantity in the place of what was booked, or takes it back."""
+        decision = self.decisions[which % len(self.decisions)]
+        assert decision.key is not None
+
+        try:
+            self.facts += max(
+                0,
+                metering.correct(
+                    decision.key,
+                    quantity,
+                    meter=decision.meter,
+                    customer=self.customer,
+                    reason="a test",
+                    actor="ada",
+                ),
+            )
+        except InvalidUsageError as error:
+            assert "was taken back" in str(error)  # noqa: PT017
+            assert quantity is not None
 
     @rule(meter=meters, amount=amounts, key=keys, member=members)
     def reserve(self, meter: str, amount: int, key: str | None, member: str | None) -> None:
@@ -169,9 +221,7 @@ class Books(RuleBasedStateMachine):
     @rule(meter=meters)
     def reset(self, meter: str) -> None:
         """An admin gives a fresh month."""
-        self.shop.wait(seconds=1)
         metering.reset_quota(self.customer, meter, "month", actor="ada", reason="a test")
-        self.shop.host.db.session.commit()
 
     @rule(minutes=st.sampled_from([1, 20, 60 * 13, 60 * 24 * 11]))
     def wait(self, minutes: int) -> None:

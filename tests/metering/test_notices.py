@@ -110,6 +110,20 @@ def test_another_limit_tells_anew(shop: Host) -> None:
     ] == [(100, 80), (1000, 10), (200, 80)]
 
 
+def test_a_lowered_limit_mails_the_highest_it_passed_once(shop: Host) -> None:
+    use(shop, 60)
+
+    for limit in (62, 61):
+        with shop.app.app_context():
+            set_override(shop.customer(), "calls", limit, window="day", actor="ada", reason="-")
+            shop.db.session.commit()
+
+    use(shop, 1)
+    shop.state.caches.clear()
+    assert signals(shop) == [(DAY, 80), (DAY, 95), (DAY, 100)]
+    assert mails(shop) == [(DAY, 100)]
+
+
 def test_mails_can_be_switched_off(shop: Host) -> None:
     shop.app.config["BILLING_USAGE_MAILS"] = False
     use(shop, 100)

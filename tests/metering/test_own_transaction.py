@@ -147,6 +147,22 @@ def test_a_metered_view_works_on_a_database_in_memory(make_app: c.Callable[..., 
     assert statuses == [200, 200, 200, 429]
 
 
+def test_a_pool_of_one_connection_is_enough(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    one = {"pool_size": 1, "max_overflow": 0, "pool_timeout": 2}
+    host = make_app(database_url, catalog=CATALOG, SQLALCHEMY_ENGINE_OPTIONS=one)
+
+    with host.app.app_context():
+        customer = host.customer()
+        decisions = [metering.consume("tokens", 10, customer=customer) for _ in range(5)]
+
+        with pytest.raises(metering.QuotaExceeded):  # it is announced in another transaction
+            metering.consume("tokens", 51, customer=customer)
+
+    assert [decision.used for decision in decisions] == [10, 20, 30, 40, 50]
+
+
 def test_a_customer_that_was_rolled_back_leaves_nobodys_number_behind(
     make_app: c.Callable[..., Host],
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import datetime as dt
 
 import pytest
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from ..host import Host
 @pytest.fixture
 def statements(any_host: Host) -> c.Iterator[list[str]]:
     """What was sent to the database since."""
+    any_host.app.config["BILLING_LIMIT_CACHE"] = dt.timedelta(hours=1)
     sent: list[str] = []
 
     def note(connection: object, cursor: object, statement: str, *rest: object) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 from flask import Response, session
 
-from flask_billing import metering
+from flask_billing import Owner, metering
 from flask_billing.errors import IdempotencyMismatchError, InvalidUsageError
 from flask_billing.models import UsageEvent
 
@@ -282,6 +283,57 @@ def test_while_metering_is_off_nothing_is_held(shop: Shop) -> None:
 
     assert reservation.decision.reason == "disabled"
     assert shop.counters() == {}
+
+
+def test_a_member_of_another_team_is_refused(shop: Shop, tmp_path: Path) -> None:
+    host = shop.host
+    teams = {"1": {"ann", "bob"}, "2": {"eve"}}
+    asked: list[tuple[str, str]] = []
+
+    @host.billing.is_member
+    def is_member(owner: Owner, member: str) -> bool:
+        asked.append((owner.id, member))
+        return member in teams[owner.id]
+
+    with host.app.app_context():
+        mine = host.customer("1")
+
+        for call in (
+            lambda: metering.consume("tokens", 1, customer=mine, member="eve"),
+            lambda: metering.record("tokens", 1, customer=mine, member="eve"),
+            lambda: metering.reserve("tokens", 1, customer=mine, member="eve"),
+            lambda: metering.check("tokens", 1, customer=mine, member="eve"),
+            lambda: metering.record_llm("acme", "large", tokens=1, customer=mine, member="eve"),
+        ):
+            with pytest.raises(InvalidUsageError, match="'eve' is no member of user 1"):
+                call()
+
+        metering.consume("tokens", 1, customer=mine, member="bob")
+        metering.consume("tokens", 2, customer=host.customer("2"), member="eve")
+        metering.consume("tokens", 3, customer=mine)
+        facts = [metering.Fact("tokens", 4, str(n), mine, None, {"member": "ann"}) for n in (1, 2)]
+        asked.clear()
+        assert [one.state for one in metering.record_many(facts)] == ["booked", "booked"]
+        assert asked == [("1", "ann")]
+
+    file = tmp_path / "usage.csv"
+    file.write_text(
+        "owner_type,owner_id,meter,quantity,key,member\nuser,1,tokens,5,a,eve\nuser,1,tokens,6,b,ann\n",
+        encoding="utf-8",
+    )
+    arguments = ["billing", "usage", "record", "--file", str(file)]
+    output = host.app.test_cli_runner().invoke(args=arguments).output
+    assert "line 2: 'eve' is no member of user 1. Nothing was booked." in output
+
+    host.billing.member_loader(lambda: "a guest")  # who acts needs no asking
+
+    with host.app.test_request_context():
+        session["user"] = "1"
+        assert metering.consume("tokens", 7).allowed
+
+    assert [(event.quantity, event.member) for event in host.rows(UsageEvent)] == [
+        (1, "bob"), (2, "eve"), (3, None), (4, "ann"), (4, "ann"), (6, "ann"), (7, "a guest"),
+    ]  # fmt: skip
 
 
 def test_nobody_acts_as_a_member_of_another_team(shop: Shop) -> None:

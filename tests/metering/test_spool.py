@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections.abc as c
 import concurrent.futures
-import contextlib
 import datetime as dt
 import json
 import subprocess
@@ -13,7 +12,6 @@ import typing as t
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from flask.typing import ResponseReturnValue
 
 from flask_billing import clock, metering
@@ -22,7 +20,8 @@ from flask_billing.metering.replay import replay
 from flask_billing.models import UsageCounter, UsageEvent
 
 from ..host import Host
-from .test_failures import locked
+from ..patience import PATIENCE
+from .outage import down
 
 CATALOG: dict[str, t.Any] = {
     "meters": {
@@ -95,37 +94,6 @@ def shop(make_app: c.Callable[..., Host], database_url: str, spool: Path) -> Hos
 
     assert host.client().get("/run").status_code == 200  # the customer is known
     return host
-
-
-@contextlib.contextmanager
-def down(host: Host) -> c.Iterator[None]:
-    """The database answers nobody."""
-    with host.app.app_context():
-        url = host.db.engine.url
-
-    if url.get_backend_name() == "sqlite":
-        with locked(url.render_as_string()):
-            yield
-
-        return
-
-    server = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
-
-    def say(statement: str) -> None:
-        with server.connect() as connection:
-            connection.execute(sa.text(statement))
-
-    say(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS false")
-    say(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{url.database}'")
-
-    try:
-        yield
-    finally:
-        say(f"ALTER DATABASE {url.database} ALLOW_CONNECTIONS true")
-        server.dispose()
-
-        with host.app.app_context():
-            host.db.engine.dispose()  # the host's own connections are the host's affair
 
 
 def lines(spool: Path) -> list[dict[str, t.Any]]:
@@ -241,12 +209,17 @@ def test_what_can_never_be_booked_is_set_aside(shop: Host, spool: Path) -> None:
 
     fact = lines(spool)[0]
     gone, stranger = {**fact, "meter": "gone"}, {**fact, "customer_id": 4711, "key": "x"}
-    spool.write_text("".join(json.dumps(one) + "\n" for one in (gone, stranger, fact)))
+    long_ago = {**gone, "at": (clock.wall() - dt.timedelta(days=4)).isoformat()}
+    every = (gone, stranger, long_ago, fact)
+    spool.write_text("".join(json.dumps(one) + "\n" for one in every))
 
-    with shop.app.app_context():
-        found = replay()
+    for booked, rejected in ((1, 2), (0, 0)):
+        with shop.app.app_context():
+            found = replay()
 
-    assert (found.booked, found.rejected, used(shop)) == (1, 2, 1)
+        assert (found.booked, found.rejected, used(shop)) == (booked, rejected, 1)
+        assert found.left == 1, "another catalog may have the meter"
+
     assert len(spool.with_name("spool.jsonl.rejected").read_text().splitlines()) == 2
 
 
@@ -326,7 +299,7 @@ def test_processes_keep_and_book_at_the_same_time(
         )
         for number in range(4)
     ]
-    booked = sum(int(worker.communicate(timeout=120)[0]) for worker in workers)
+    booked = sum(int(worker.communicate(timeout=PATIENCE)[0]) for worker in workers)
 
     with shop.app.app_context():
         booked += replay().booked

@@ -286,3 +286,22 @@ def test_a_rule_that_cannot_work_stops_the_start(
 
     assert "BILLING_TRACKING" in str(caught.value)
     assert fix in str(caught.value)
+
+
+def test_a_rule_that_names_what_the_app_does_not_have_is_told_at_the_first_request(
+    shop: c.Callable[..., Host], caplog: pytest.LogCaptureFixture
+) -> None:
+    host = shop(
+        {**API, "blueprints": ["api", "api.inner", "apii"]},
+        {"meter": "words", "endpoints": ["api.ans*", "api.anwser"], "cost": 2},
+    )
+    client = host.client()
+    assert [client.get("/api/answer/200").status_code for _ in range(2)] == [200, 200]
+    told = [record.getMessage() for record in caplog.records if "names the" in record.getMessage()]
+
+    assert len(told) == 2
+    assert told[0].startswith("BILLING_TRACKING[0] names the blueprint 'apii', which the app does")
+    assert told[0].endswith("Register it before the first request, or correct the name. "
+                            "There are: api, api.inner.")  # fmt: skip
+    assert told[1].startswith("BILLING_TRACKING[1] names the endpoint 'api.anwser', which")
+    assert "api.answer" in told[1]

@@ -72,17 +72,10 @@ def test_unknown_methods_and_paths(http: Client, method: str, path: str) -> None
 
 def test_what_is_not_there_says_so_in_json_too(client: stripe.StripeClient) -> None:
     with pytest.raises(stripe.InvalidRequestError) as caught:
-        client.v2.core.event_destinations.create(
-            {
-                "name": "Meters",
-                "type": "webhook_endpoint",
-                "event_payload": "thin",
-                "enabled_events": ["v1.billing.meter.no_meter_found"],
-            }
-        )
+        client.v2.billing.meter_event_session.create()
 
     assert caught.value.http_status == 404
-    assert "(POST: /v2/core/event_destinations)" in str(caught.value)
+    assert "(POST: /v2/billing/meter_event_session)" in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,14 @@ class Billing:
         *,
         http_client: c.Callable[[], object],
         api_key: str,
-        webhook_secret: str,
+        webhook_secrets: tuple[str, ...],
         now: c.Callable[[], datetime],
         sandbox: object,
     ) -> None:
         """Remember what was given."""
         self.http_client = http_client
         self.api_key = api_key
-        self.webhook_secret = webhook_secret
+        self.webhook_secrets = webhook_secrets
         self.now = now
 
 
@@ -55,7 +55,7 @@ def test_the_app_is_given_gateway_clock_and_webhooks(app: Flask, sandbox: Sandbo
     sandbox.connect(app)
     billing: Billing = app.extensions["billing"]
     assert billing.api_key.startswith("sk_test_")
-    assert billing.webhook_secret.startswith("whsec_")
+    assert [secret[:6] for secret in billing.webhook_secrets] == ["whsec_"] * 2
     assert billing.now() == START
     sandbox.client().v1.customers.create({"name": "Ada"})
     assert sandbox.webhooks.deliver() == [("customer.created", 200)]

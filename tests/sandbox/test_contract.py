@@ -61,7 +61,9 @@ def sent(http: Client, endpoint: router.Endpoint, name: str, value: str) -> dict
     path = "/" + "/".join(part.replace("{id}", "x_1") for part in endpoint.parts)
     data = {name: value}
 
-    if endpoint.method == "POST":
+    if endpoint.method == "POST" and endpoint.parts[0] == "v2":
+        answer = http.post(path, json=data, headers=KEY)
+    elif endpoint.method == "POST":
         answer = http.post(path, data=data, headers=KEY)
     else:
         answer = http.open(f"{path}?{urlencode(data)}", method=endpoint.method, headers=KEY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import threading
 import time
 import typing as t
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import stripe
 
 from flask_billing.sandbox import Sandbox
 
+from ..patience import PATIENCE
 from .conftest import Shop
 from .serving import serving
 
@@ -96,16 +98,18 @@ def test_errors_can_be_chosen(
             assert caught.value.error[name] == fault[name]
 
 
-def test_chosen_requests_are_slow(client: stripe.StripeClient, sandbox: Sandbox) -> None:
+def test_chosen_requests_are_slow(
+    client: stripe.StripeClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
     sandbox.slow(0.3, "GET", "/v1/customers")
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        client.v1.customers.list()
-        return time.perf_counter() - start
-
     client.v1.products.list()
-    assert seconds() >= 0.3 > seconds()
+    assert slept == []
+    client.v1.customers.list()
+    assert slept == [0.3]
+    client.v1.customers.list()
+    assert slept == [0.3]
 
 
 # over HTTP
@@ -146,9 +150,25 @@ def test_over_http_work_whose_answer_is_lost_is_not_done_twice(
 
 
 def test_a_client_that_does_not_wait_gets_the_answer_with_its_next_try(sandbox: Sandbox) -> None:
-    sandbox.slow(0.6, "POST", "/v1/customers")
-    with serving(sandbox.wsgi_app) as address:
-        http = stripe.RequestsClient(timeout=0.3)
+    given_up, done = threading.Event(), threading.Event()
+
+    class Impatient(stripe.RequestsClient):
+        """Gives up on its first request, and tries again when that has been done."""
+
+        def _sleep_time_seconds(self, num_retries: int) -> float:
+            given_up.set()
+            assert done.wait(PATIENCE)
+            self._timeout = PATIENCE
+            return 0.0
+
+    def late(environ: t.Any, start_response: t.Any) -> c.Iterable[bytes]:
+        assert given_up.wait(PATIENCE)
+        answer = sandbox.wsgi_app(environ, start_response)
+        done.set()
+        return answer
+
+    with serving(late) as address:
+        http = Impatient(timeout=0.1)
         client = stripe.StripeClient(
             sandbox.api_key,
             base_addresses={"api": address},

@@ -165,6 +165,117 @@ def test_an_invoice_has_a_page(
     assert "1 × Pro (at $25.00 / month)" in page.text
 
 
+def owed(client: stripe.StripeClient, shop: Shop, card: str) -> stripe.Invoice:
+    """An invoice that its customer's card does not pay by itself."""
+    customer = shop.customer(card)
+    client.v1.invoice_items.create({"customer": customer, "amount": 2500, "currency": "usd"})
+    draft = client.v1.invoices.create(
+        {"customer": customer, "pending_invoice_items_behavior": "include"}
+    )
+    return client.v1.invoices.finalize_invoice(draft.id)
+
+
+def page_of(sandbox: Sandbox, invoice: stripe.Invoice) -> str:
+    """The path of an invoice's page."""
+    assert invoice.hosted_invoice_url is not None
+    return invoice.hosted_invoice_url.removeprefix(sandbox.public_url)
+
+
+def test_an_open_invoice_is_paid_on_its_page(
+    browser: Client, client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    invoice = owed(client, shop, "pm_card_chargeCustomerFail")
+    path = page_of(sandbox, invoice)
+    assert "Pay $25.00" in browser.get(path).text
+
+    declined = browser.post(path, data={**CARD, "number": "4000000000000002"})
+    assert declined.status_code == 402
+    assert "Your card was declined." in declined.text
+    assert browser.post(path, data={**CARD, "number": ""}).status_code == 422
+
+    paid = browser.post(path, data=CARD, follow_redirects=True)
+    assert "Pay $25.00" not in paid.text
+    assert client.v1.invoices.retrieve(invoice.id).status == "paid"
+    assert "paid" in browser.post(path, data=CARD).text
+    assert len(sandbox.events("charge.succeeded")) == 1
+
+
+@pytest.mark.parametrize(("answer", "status"), [("complete", "paid"), ("fail", "open")])
+def test_a_payment_that_waits_for_the_bank_is_confirmed_from_its_page(
+    browser: Client,
+    client: stripe.StripeClient,
+    shop: Shop,
+    sandbox: Sandbox,
+    answer: str,
+    status: str,
+) -> None:
+    invoice = owed(client, shop, "pm_card_authenticationRequired")
+
+    with pytest.raises(stripe.CardError):
+        client.v1.invoices.pay(invoice.id)
+
+    path = page_of(sandbox, invoice)
+    assert "Confirm with your bank" in browser.get(path).text
+    bank = browser.post(path, data={"do": "confirm"})
+    secret = bank.headers["Location"].partition("client_secret=")[2]
+    answered = browser.post(
+        bank.headers["Location"].partition("?")[0],
+        data={"client_secret": secret, "answer": answer},
+    )
+
+    assert answered.headers["Location"].startswith(f"{sandbox.public_url}{path}")
+    assert client.v1.invoices.retrieve(invoice.id).status == status
+
+
+def test_a_card_typed_on_the_page_may_want_the_bank_too(
+    browser: Client, client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    invoice = owed(client, shop, "pm_card_visa")
+    answer = browser.post(page_of(sandbox, invoice), data={**CARD, "number": "4000002760003184"})
+
+    assert answer.headers["Location"].startswith("/3ds/pi_")
+
+
+def test_invoices_and_credit_notes_are_documents_too(
+    browser: Client, client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    shop.subscribe()
+    invoice = client.v1.invoices.list().data[0]
+    note = client.v1.credit_notes.create(
+        {"invoice": invoice.id, "amount": 500, "refund_amount": 500}
+    )
+
+    for link, number in ((invoice.invoice_pdf, invoice.number), (note.pdf, note.number)):
+        assert link is not None
+        document = browser.get(link.removeprefix(sandbox.public_url))
+        assert document.content_type == "application/pdf"
+        assert document.data.startswith(b"%PDF-1.4")
+        assert str(number).encode() in document.data
+
+
+def test_links_lead_to_where_the_sandbox_is_now(
+    browser: Client, client: stripe.StripeClient, shop: Shop, sandbox: Sandbox
+) -> None:
+    shop.subscribe()
+    sandbox.public_url = "http://127.0.0.1:5000/elsewhere"
+    invoice = client.v1.invoices.list().data[0]
+    note = client.v1.credit_notes.create(
+        {"invoice": invoice.id, "amount": 500, "refund_amount": 500}
+    )
+
+    for link in (invoice.hosted_invoice_url, invoice.invoice_pdf, note.pdf):
+        assert link is not None
+        assert link.startswith("http://127.0.0.1:5000/elsewhere/")
+        assert browser.get(link.removeprefix(sandbox.public_url)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/i/acct_x/test_x", "/invoice/acct_x/test_x/pdf", "/credit_notes/acct_x/test_x/pdf"]
+)
+def test_a_link_that_was_made_up_shows_nothing(browser: Client, path: str) -> None:
+    assert browser.get(path).status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/c/pay/cs_x", "/nowhere", "/p/session/test_x", "/static/../x"])
 def test_there_is_nothing_elsewhere(browser: Client, path: str) -> None:
     assert browser.get(path).status_code == 404

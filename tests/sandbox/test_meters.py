@@ -7,6 +7,7 @@ import typing as t
 
 import pytest
 import stripe
+from werkzeug.test import Client
 
 from flask_billing.sandbox import Sandbox
 
@@ -291,6 +292,57 @@ def test_thin_events_are_for_those_who_asked_for_them(
     assert len(thin.events) == 1
     assert sandbox.webhooks.replay(thin.events[0].id)
     assert [event.id for event in thin.events] == [thin.events[0].id] * 2
+
+
+def test_a_destination_keeps_its_secret_and_address_to_itself(client: stripe.StripeClient) -> None:
+    destinations = client.v2.core.event_destinations
+    params: t.Any = {
+        "name": "Meters",
+        "type": "webhook_endpoint",
+        "event_payload": "thin",
+        "enabled_events": ["v1.billing.meter.no_meter_found"],
+        "webhook_endpoint": {"url": "https://host.example/hook"},
+        "metadata": {"team": "billing"},
+    }
+    made = destinations.create(params)
+    assert made.webhook_endpoint
+    assert made.webhook_endpoint.to_dict() == {"signing_secret": None, "url": None}
+    secret = "webhook_endpoint.signing_secret"
+    asked: t.Any = {**params, "include": [secret]}
+    told = destinations.create(asked).webhook_endpoint
+    assert told
+    assert str(told.signing_secret).startswith("whsec_")
+    shown = destinations.retrieve(made.id, {"include": ["webhook_endpoint.url"]})
+    assert shown.webhook_endpoint
+    assert shown.webhook_endpoint.url == "https://host.example/hook"
+    assert len(destinations.list().data) == 2
+    destinations.delete(made.id)
+    with pytest.raises(stripe.InvalidRequestError, match="No such event destination"):
+        destinations.retrieve(made.id)
+    mistakes: list[tuple[t.Any, str]] = [
+        ({"type": "amazon_eventbridge"}, "type"),
+        ({"event_payload": "snapshot"}, "event_payload"),
+        ({"webhook_endpoint": {"url": "nowhere"}}, "webhook_endpoint.url"),
+        ({"colour": "blue"}, "colour"),
+    ]
+    for wrong, param in mistakes:
+        with pytest.raises(stripe.InvalidRequestError) as caught:
+            destinations.create(params | wrong)
+        assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "7", "[" * 100_000, '{"a": ' * 50 + "1" + "}" * 50]
+)
+def test_json_that_cannot_be_read_is_refused(sandbox: Sandbox, body: str) -> None:
+    answer = Client(sandbox.wsgi_app).post(
+        "/v2/core/event_destinations",
+        data=body,
+        content_type="application/json",
+        headers={"Authorization": f"Bearer {sandbox.api_key}"},
+    )
+    assert answer.status_code == 400
+    assert "message" in answer.get_json()["error"]
 
 
 # billing

@@ -21,6 +21,8 @@ from click.testing import CliRunner
 
 from flask_billing.cli import billing
 
+from ..patience import PATIENCE
+
 FLASK = Path(sys.executable).parent / "flask"
 
 
@@ -65,7 +67,7 @@ def serving(*arguments: str) -> c.Iterator[Served]:
         yield Served(process)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(PATIENCE)
         assert process.stdout is not None
         process.stdout.close()
 
@@ -110,7 +112,7 @@ def test_stripe_python_works_over_http(receiver: str) -> None:
         with pytest.raises(stripe.InvalidRequestError, match="No such customer"):
             client.v1.customers.retrieve("cus_none")
 
-        assert Receiver.heard.wait(10)
+        assert Receiver.heard.wait(PATIENCE)
         [(body, signature)] = Receiver.received
         secret = served.settings["STRIPE_WEBHOOK_SECRET"]
         event = stripe.Webhook.construct_event(body, signature, secret)

@@ -12,6 +12,7 @@ from werkzeug.serving import make_server
 
 from flask_billing.sandbox import Sandbox
 
+from ..patience import PATIENCE
 from .conftest import START
 
 
@@ -64,7 +65,7 @@ def test_processes_share_a_file(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(PATIENCE)
         assert worker.exitcode == 0
     with Sandbox(path) as sandbox:
         found = list(sandbox.client().v1.customers.list().auto_paging_iter())

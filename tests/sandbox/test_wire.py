@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 from flask_billing.sandbox import Sandbox
 
+from ..patience import PATIENCE
 from .conftest import Shop
 
 KEY = {"Authorization": "Bearer sk_test_anything"}
@@ -362,7 +363,7 @@ def test_a_key_in_flight_is_a_409(client: stripe.StripeClient, sandbox: Sandbox)
     with sandbox._room.store.transaction():
         for thread in waiting:
             thread.start()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while not answers and time.monotonic() < deadline:
             time.sleep(0.01)
     for thread in waiting:

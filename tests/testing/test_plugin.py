@@ -84,9 +84,9 @@ def test_buying(stripe_sandbox, client, ada, time):
 
 
 def test_a_host_that_rolls_back_its_tests_keeps_nothing(
-    host: pytest.Pytester, run: Run, database_url: str
+    host: pytest.Pytester, run: Run, blank_url: str
 ) -> None:
-    edit_app(host, "sqlite:///app.db", database_url)
+    edit_app(host, "sqlite:///app.db", blank_url)
     host.makeconftest(ROLLED_BACK)
 
     run(BUYS_TWICE).assert_outcomes(passed=2)

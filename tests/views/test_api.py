@@ -50,7 +50,12 @@ def test_the_fields_are_the_documented_ones(make_app: c.Callable[..., Host]) -> 
         "unlimited": False,
         "has_reset": True,
         "level": "ok",
+        "colour": "ok",
+        "over": 0,
+        "goes_on": True,
+        "stops_at": 15_000_000,
         "overage_rate": 200,
+        "estimated_charge": None,
     }
     subscription = _json(person.client.get("/billing/api/subscription"))
     ends = dt.datetime.fromisoformat(subscription.pop("current_period_end"))

@@ -89,6 +89,42 @@ def test_the_page_says_updating_until_the_plan_is_known(host: Host, person: Pers
     assert "autofocus" in active.text
 
 
+def test_other_pages_say_updating_too_and_watch_for_the_plan(host: Host, person: Person) -> None:
+    host.sandbox.webhooks.hold()
+    address = person.pay()
+
+    with host.sandbox.outage():
+        person.open(address)
+        page = person.open("/billing/")
+        assert "We're updating your plan" in words(page)
+        assert 'hx-get="/billing/checkout/watch"' in page.text
+        assert person.open("/billing/checkout/watch", htmx=True).status_code == 204
+        assert person.open("/billing/checkout/watch").headers["Location"] == "/billing/"
+
+    news = person.open("/billing/checkout/watch", htmx=True)
+    assert news.headers["HX-Redirect"] == "/billing/"
+    page = person.open("/billing/")
+    assert "You're on Starter." in words(page)
+    assert "We're updating your plan" not in words(page)
+
+
+def test_a_plan_that_a_webhook_brought_ends_the_waiting(host: Host, person: Person) -> None:
+    host.sandbox.webhooks.hold()
+    address = person.pay()
+
+    with host.sandbox.outage():
+        person.open(address)
+
+    host.sandbox.webhooks.release()
+    host.sandbox.webhooks.deliver()
+    assert "We're updating your plan" not in words(person.open("/billing/"))
+
+    (row,) = host.rows(Subscription)
+    host.sandbox.client().v1.subscriptions.cancel(row.stripe_id)
+    host.sandbox.webhooks.deliver()
+    assert "We're updating your plan" not in words(person.open("/billing/"))
+
+
 def test_after_a_minute_of_waiting_it_stops_asking(host: Host, person: Person) -> None:
     host.sandbox.webhooks.hold()
     address = person.pay()

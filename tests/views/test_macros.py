@@ -9,6 +9,7 @@ import pytest
 from flask import render_template_string
 from flask.testing import FlaskClient
 
+from flask_billing import subscriptions
 from flask_billing.errors import ConfigError
 
 from ..host import Host
@@ -108,6 +109,43 @@ def test_the_pages_can_stand_in_the_hosts_layout(make_app: MakeApp) -> None:
     assert 'class="fb-root"' in page
     assert "billing.css" in page
     assert "billing.js" in page
+
+
+def test_badge_and_banner_tell_what_a_post_has_changed(make_app: MakeApp) -> None:
+    host = make_app()
+
+    @host.app.post("/less")
+    @host.billing.requires_plan("pro")
+    def less() -> str:
+        quote = subscriptions.quote_change(host.customer(), "starter", "month")
+        subscriptions.change_plan(host.customer(), quote.token)
+        return render_template_string("{{ billing_plan_badge() }}{{ billing_banner() }}")
+
+    person = Person(host)
+    person.buy("pro")
+    host.sandbox.clock.advance(days=20)  # past the trial
+    host.sandbox.webhooks.deliver()
+
+    told = person.client.post("/less").text
+    assert "Switching to Starter on" in told
+    assert "Changes " in told, "not that the plan is active"
+
+
+def test_a_host_can_replace_the_icons(make_app: MakeApp) -> None:
+    host = make_app()
+    icon = '{% macro icon(name, class="") %}<b>{{ _("ours") }} {{ name }}</b>{% endmacro %}'
+    own = (
+        '{% from "billing/_icon.html" import icon with context %}'
+        "{% macro badge(shown) %}<i>{{ icon(shown.icon) }}</i>{% endmacro %}"
+    )
+    templates = {"billing/_icon.html": icon, "billing/_badge.html": own}
+    host.app.jinja_loader = jinja2.DictLoader(templates)
+    person = Person(host)
+    person.buy("starter")
+    page = person.open("/billing/").text
+
+    assert "<b>ours cross</b>" in page
+    assert "<i><b>ours check</b></i>" in page
 
 
 def test_a_host_can_replace_any_part(make_app: MakeApp) -> None:

@@ -118,16 +118,6 @@ def test_the_plan_one_has_is_marked_and_no_button_leads_nowhere(host: Host) -> N
     assert "Contact us" not in words(page)
 
 
-def test_with_a_contact_a_subscriber_can_ask_to_switch(make_app: MakeApp) -> None:
-    host = make_app(BILLING_CONTACT_URL="mailto:sales@example.com")
-    person = Person(host)
-    person.buy("starter")
-    page = person.open("/billing/plans")
-
-    assert "Contact us to switch" in words(page)
-    assert 'href="mailto:sales@example.com"' in page.text
-
-
 def test_a_plan_without_a_price_can_be_asked_for(make_app: MakeApp) -> None:
     big = {"name": "Big", "rank": 9, "contact": "https://example.com/sales"}
     host = make_app(catalog={"plans": {"pro": PLAN, "big": big}})

@@ -12,7 +12,7 @@ from flask_billing.views.routes import BLUEPRINTS, MACROS, PROBLEMS, ROUTES
 from ..host import Host
 
 VIEWS = [view for _, _, view in ROUTES]
-HOOKS = ["csrf.exempt_from_host", "csrf.check", "fragments.protect", "template_names.names"]
+HOOKS = ["csrf.exempt_from_host", "entrance.check", "fragments.protect", "template_names.names"]
 
 
 @pytest.mark.parametrize("where", [*VIEWS, *PROBLEMS.values(), *MACROS.values(), *HOOKS])

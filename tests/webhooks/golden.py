@@ -23,6 +23,7 @@ from flask_billing.access import access_for
 from flask_billing.models import (
     Base,
     Checkout,
+    CreditNote,
     Invoice,
     Outbox,
     PaymentMethod,
@@ -44,6 +45,7 @@ TABLES: t.Final[dict[str, type[Base]]] = {
     "customer": Customer,
     "subscription": Subscription,
     "invoice": Invoice,
+    "credit_note": CreditNote,
     "payment_method": PaymentMethod,
     "checkout": Checkout,
     "price": StripePrice,

@@ -11,6 +11,7 @@ import pytest
 
 from flask_billing.models import Outbox, Subscription, WebhookEvent
 
+from ..patience import PATIENCE
 from ..stripe_double import CannedHost, StripeObject, canned_host, event
 from .stories import announced, inbox, made, rows, sign_up
 
@@ -51,9 +52,9 @@ def check_one_effect(host: CannedHost, deliveries: int) -> None:
 
 @pytest.mark.parametrize("round_", range(3))
 def test_the_same_event_in_many_threads_has_one_effect(
-    make_canned: Make, any_database: str | None, round_: int
+    make_canned: Make, database_url: str, round_: int
 ) -> None:
-    host = make_canned(*objects(), database_url=any_database)
+    host = make_canned(*objects(), database_url=database_url)
     sign_up(host)
     heard: list[int] = []
 
@@ -62,7 +63,7 @@ def test_the_same_event_in_many_threads_has_one_effect(
         heard.append(transition)
 
     together = threading.Barrier(8)
-    host.stripe.before_answer = lambda request: together.wait(20)
+    host.stripe.before_answer = lambda request: together.wait(PATIENCE)
     sent = event("invoice.paid", made("invoice"))
     statuses: list[int] = []
     threads = [
@@ -74,7 +75,7 @@ def test_the_same_event_in_many_threads_has_one_effect(
         thread.start()
 
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     assert statuses == [200] * 8
     check_one_effect(host, deliveries=8)
@@ -82,9 +83,9 @@ def test_the_same_event_in_many_threads_has_one_effect(
 
 
 def test_all_events_of_a_payment_in_many_threads_have_one_effect_each(
-    make_canned: Make, any_database: str | None
+    make_canned: Make, database_url: str
 ) -> None:
-    host = make_canned(*objects(), database_url=any_database)
+    host = make_canned(*objects(), database_url=database_url)
     sign_up(host)
     sent = first_payment() * 3
     statuses: list[int] = []
@@ -97,16 +98,14 @@ def test_all_events_of_a_payment_in_many_threads_have_one_effect_each(
         thread.start()
 
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE)
 
     assert statuses == [200] * len(sent)
     check_one_effect(host, deliveries=len(sent))
 
 
-def test_duplicates_in_many_processes_have_one_effect(
-    make_canned: Make, any_database: str | None
-) -> None:
-    host = make_canned(*objects(), database_url=any_database)
+def test_duplicates_in_many_processes_have_one_effect(make_canned: Make, database_url: str) -> None:
+    host = make_canned(*objects(), database_url=database_url)
     sign_up(host)
     sent = first_payment()
     spawn = multiprocessing.get_context("spawn")
@@ -122,10 +121,10 @@ def test_duplicates_in_many_processes_have_one_effect(
     for process in processes:
         process.start()
 
-    found = [answers.get(timeout=60) for _ in processes]
+    found = [answers.get(timeout=PATIENCE) for _ in processes]
 
     for process in processes:
-        process.join(60)
+        process.join(PATIENCE)
         process.close()
 
     answers.close()
@@ -143,7 +142,7 @@ def deliver_all(
     statuses = []
 
     for one in sent:
-        barrier.wait(60)
+        barrier.wait(PATIENCE)
         statuses.append(host.deliver(one).status_code)
 
     host.close()

@@ -9,10 +9,9 @@ from .golden import Case, cases, moment_of, play
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
-def test_golden_case(case: Case, empty_url: str) -> None:
+def test_golden_case(case: Case, database_url: str) -> None:
     host = canned_host(
-        empty_url,
-        create=False,
+        database_url,
         catalog=LADDER if case.catalog is None else case.catalog,
         now=lambda: moment_of(case),
         **case.content.get("settings", {}),

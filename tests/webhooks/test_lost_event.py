@@ -15,9 +15,9 @@ Make = c.Callable[..., CannedHost]
 
 
 def test_an_event_lost_meanwhile_changes_nothing_and_comes_again(
-    make_canned: Make, any_database: str | None
+    make_canned: Make, database_url: str
 ) -> None:
-    host = make_canned(made("subscription"), database_url=any_database)
+    host = make_canned(made("subscription"), database_url=database_url)
     sign_up(host)
     sent = event("customer.subscription.created", made("subscription"))
 

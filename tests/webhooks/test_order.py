@@ -11,6 +11,7 @@ from sqlalchemy import event as sqlalchemy_event
 from flask_billing import Customer, database
 from flask_billing.models import Invoice, PaymentMethod, Subscription
 
+from ..patience import PATIENCE
 from ..stripe_double import CannedHost, Request, StripeObject, event
 from .stories import announced, inbox, made, rows, sign_up
 
@@ -30,7 +31,7 @@ class SlowFirst:
 
         if self.seen == 1:
             self.arrived.set()
-            assert self.let_go.wait(20)
+            assert self.let_go.wait(PATIENCE)
 
 
 def race(
@@ -42,17 +43,17 @@ def race(
     sent = event(kinds[0], stale)
     first = threading.Thread(target=lambda: statuses.append(host.deliver(sent).status_code))
     first.start()
-    assert slow.arrived.wait(20)
+    assert slow.arrived.wait(PATIENCE)
     host.stripe.put(newer)
     statuses.append(host.deliver(event(kinds[1], newer)).status_code)
     slow.let_go.set()
-    first.join(20)
+    first.join(PATIENCE)
     assert statuses == [200, 200]
 
 
 @pytest.fixture
-def host(make_canned: Make, any_database: str | None) -> CannedHost:
-    host = make_canned(database_url=any_database)
+def host(make_canned: Make, database_url: str) -> CannedHost:
+    host = make_canned(database_url=database_url)
     sign_up(host)
     return host
 
@@ -144,7 +145,7 @@ def test_a_newer_look_that_comes_between_reading_and_writing_wins(
             host.stripe.put(newer)
             other = threading.Thread(target=host.deliver, args=[event(UPDATED, newer)])
             other.start()
-            other.join(20)
+            other.join(PATIENCE)
 
     sqlalchemy_event.listen(engine, "before_cursor_execute", interrupt)
     stale = made("subscription", status="active")
@@ -165,9 +166,9 @@ def test_a_look_that_began_earlier_but_arrived_first_is_replaced(host: CannedHos
     slow = host.stripe.before_return = SlowFirst()
     thread = threading.Thread(target=host.deliver, args=(event(UPDATED, newer),))
     thread.start()
-    assert slow.arrived.wait(20)
+    assert slow.arrived.wait(PATIENCE)
     slow.let_go.set()
-    thread.join(20)
+    thread.join(PATIENCE)
 
     assert [row.status for row in rows(host, Subscription)] == ["past_due"]
 

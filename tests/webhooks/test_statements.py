@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import sqlite3
+import typing as t
 
 import pytest
 import sqlalchemy as sa
@@ -145,6 +147,19 @@ def test_with_listeners_it_takes_no_more(make_canned: Make) -> None:
     assert max(live(host).values()) <= MOST
 
 
+def test_a_renewal_looks_for_ended_periods_and_takes_no_more(make_canned: Make) -> None:
+    renewal = made("invoice", id="in_2", billing_reason="subscription_cycle")
+    host = make_canned(made("subscription"), made("invoice"), renewal)
+    sign_up(host)
+    assert host.deliver(event("invoice.paid", made("invoice"))).status_code == 200
+
+    with counted(host) as statements:
+        assert host.deliver(event("invoice.paid", renewal)).status_code == 200
+
+    assert any("billing_usage_counter" in statement for statement in statements)
+    assert len(statements) <= MOST, statements
+
+
 @pytest.mark.postgres
 def test_the_same_on_postgresql(make_canned: Make, postgres_url: str) -> None:
     assert max(live(make_canned(database_url=postgres_url)).values()) <= MOST
@@ -157,3 +172,29 @@ def test_an_event_asks_stripe_at_most_once(make_canned: Make) -> None:
 
     assert len(reads) <= len(a_life()) + 1  # and once for the product of an unknown price
     assert {request.method for request in host.stripe.requests} == {"GET"}
+
+
+def test_no_statement_of_a_delivery_reads_a_whole_table(make_canned: Make) -> None:
+    host = make_canned()
+    sent: dict[str, tuple[t.Any, ...]] = {}
+
+    with host.app.app_context():
+        engine = database.engine()
+
+    @sqlalchemy_event.listens_for(engine, "before_cursor_execute")
+    def note(*arguments: t.Any) -> None:
+        sent[arguments[2]] = arguments[3]
+
+    live(host)
+    sqlalchemy_event.remove(engine, "before_cursor_execute", note)
+
+    # By the driver, which leaves foreign keys alone: their part is looked at by deletions only.
+    with contextlib.closing(sqlite3.connect(str(engine.url.database))) as connection:
+        plans = {
+            statement: str(connection.execute(f"EXPLAIN QUERY PLAN {statement}", values).fetchall())
+            for statement, values in sent.items()
+            if not statement.startswith(("BEGIN", "SELECT billing_price."))  # read once a process
+        }
+
+    assert any("uq_billing_subscription_change_pending" in plan for plan in plans.values())
+    assert {one: plan for one, plan in plans.items() if "SCAN billing_" in plan} == {}

@@ -107,5 +107,5 @@ def full_price(account: Account, session: Body) -> int:
     for line in session["_"]["lines"]:
         price = account.anything(line["price"])
         assert price is not None
-        total += pricing.amount(price, line["quantity"] or 0)
+        total += 0 if line["quantity"] is None else pricing.amount(price, line["quantity"])
     return total

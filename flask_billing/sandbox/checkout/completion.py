@@ -145,11 +145,12 @@ def _subscribe(
         checkout_session=session["id"],
     )
     invoice = account.get("invoice", subscription["latest_invoice"])
-    assert invoice is not None
     session["subscription"] = subscription["id"]
-    session["invoice"] = invoice["id"]
+    session["invoice"] = subscription["latest_invoice"]
     session["payment_status"] = (
-        "paid"
+        "no_payment_required"
+        if invoice is None
+        else "paid"
         if invoice["amount_paid"]
         else "unpaid"
         if invoice["amount_due"]

@@ -232,4 +232,7 @@ def _shown(account: Account, note: Body) -> Body:
     lines = shown_lines(account, note)
     url = f"/v1/credit_notes/{note['id']}/lines"
     note["lines"] = listing(url, lines[:10], len(lines) > 10)
+    # To where a browser reaches the sandbox now; it may have moved since.
+    where = "/credit_notes/"
+    note["pdf"] = account.public_url + where + note["pdf"].rpartition(where)[2]
     return note

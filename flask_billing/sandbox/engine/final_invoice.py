@@ -35,7 +35,7 @@ def _drop_prorations(account: Account, subscription: Body) -> None:
             account.forget(item)
 
 
-def at_period_end(account: Account, subscription: Body) -> None:
+def at_period_end(account: Account, subscription: Body, *, collect: bool = True) -> Body | None:
     """An appointed end: bill the usage of the last period, and what waits."""
     for item in subscription["items"]["data"]:
         period = (item["current_period_start"], min(item["current_period_end"], account.now))
@@ -46,11 +46,12 @@ def at_period_end(account: Account, subscription: Body) -> None:
         account, subscription["customer"], subscription["id"], subscription["currency"]
     )
     if any(item["_"].get("subscription") == subscription["id"] for item in waiting):
-        of_pending(account, subscription)
+        return of_pending(account, subscription, collect=collect)
+    return None
 
 
-def of_pending(account: Account, subscription: Body) -> Body | None:
-    """Invoice what waits, and collect it now."""
+def of_pending(account: Account, subscription: Body, *, collect: bool = True) -> Body | None:
+    """Invoice what waits, and collect it now unless told otherwise."""
     customer = account.get("customer", subscription["customer"])
     assert customer is not None
     pending = invoice_items.collect_pending(
@@ -70,6 +71,8 @@ def of_pending(account: Account, subscription: Body) -> Body | None:
         days_until_due=subscription["days_until_due"],
     )
     subscription["latest_invoice"] = invoice["id"]
+    if not collect:
+        return invoice
     invoices.finalize(account, invoice, quiet=True)
     if invoice["status"] == "open" and invoice["collection_method"] == "charge_automatically":
         method = payments.payer_method(account, customer["id"], subscription)

@@ -144,7 +144,15 @@ def _shown(account: Account, invoice: Body) -> Body:
         "total_count": len(lines),
         "url": f"/v1/invoices/{invoice['id']}/lines",
     }
+    _link_here(account, invoice)
     return invoice
+
+
+def _link_here(account: Account, invoice: Body) -> None:
+    """Let links lead to where a browser reaches the sandbox now; it may have moved since."""
+    for name, where in (("hosted_invoice_url", "/i/"), ("invoice_pdf", "/invoice/")):
+        if invoice[name] is not None:
+            invoice[name] = account.public_url + where + invoice[name].rpartition(where)[2]
 
 
 def due_date(since: int, days: int | None) -> int:

@@ -4,7 +4,14 @@ from collections.abc import Callable
 
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
-from flask_billing.sandbox.engine import balance, delinquency, draft_lines, intents, totals
+from flask_billing.sandbox.engine import (
+    balance,
+    delinquency,
+    draft_lines,
+    intents,
+    totals,
+    usage,
+)
 from flask_billing.sandbox.engine.invoice_object import due_date, new_invoice
 from flask_billing.sandbox.errors import invalid
 from flask_billing.sandbox.ids import random_text
@@ -78,6 +85,7 @@ def finalize(account: Account, invoice: Body, *, quiet: bool = False) -> Body:
         raise invalid(
             "This invoice is already finalized, you can't re-finalize a non-draft invoice."
         )
+    usage.count_again(account, invoice)
     customer = account.anything(invoice["customer"])
     assert customer is not None
     totals.add_up(account, invoice, customer)

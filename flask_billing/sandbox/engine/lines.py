@@ -63,21 +63,24 @@ def _item_parent(item: Body, *, proration: bool, invoice_item: str | None = None
     }
 
 
-def period_line(
+def period_lines(
     account: Account, item: Body, price: Body, quantity: int, period: tuple[int, int]
-) -> Body:
-    """An item's price for a whole period."""
-    return _line(
-        amount=pricing.amount(price, quantity),
-        currency=price["currency"],
-        description=pricing.description(account, price, quantity),
-        discountable=True,
-        parent=_item_parent(item, proration=False),
-        period=period,
-        pricing_=_price_details(price, price.get("unit_amount_decimal")),
-        quantity=quantity,
-        metadata=dict(item["metadata"]),
-    )
+) -> list[Body]:
+    """An item's price for a whole period: one line, or those of its tiers."""
+    return [
+        _line(
+            amount=part.amount,
+            currency=price["currency"],
+            description=pricing.description(account, price, part),
+            discountable=True,
+            parent=_item_parent(item, proration=False),
+            period=period,
+            pricing_=_price_details(price, f"{part.each.normalize():f}"),
+            quantity=part.quantity,
+            metadata=dict(item["metadata"]),
+        )
+        for part in pricing.parts(price, quantity)
+    ]
 
 
 def trial_line(account: Account, item: Body, price: Body, period: tuple[int, int]) -> Body:

@@ -13,6 +13,7 @@ from flask_billing.sandbox.engine import (
     schedules,
     starting,
     updating,
+    usage,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.engine.periods import boundary
@@ -85,9 +86,12 @@ def _write_for_renewal(account: Account, subscription: Body, params: Body) -> No
     held = subscription["items"]["data"]
     ended = next(one for one in held if one["current_period_end"] <= account.now)
     period = (ended["current_period_start"], ended["current_period_end"])
-    for change in changes.apply_items(account, subscription, params["items"]):
+    changed = changes.apply_items(account, subscription, params["items"])
+    for change in changed:
         if change.before is None and change.after is not None:
             shape.set_period(change.after, period)
+    if subscription["status"] != "trialing":
+        usage.bill_ended(account, subscription, changed)
     if params.get("billing_cycle_anchor"):
         subscription["billing_cycle_anchor"] = account.now
     if params.get("add_invoice_items"):

@@ -102,9 +102,12 @@ def _next(account: Account, subscription: Body) -> Body:
         if subscription["latest_invoice"] != latest:
             return _latest(account, subscription)
     turn = shape.next_turn(subscription)
-    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= turn:
-        raise _nothing(subscription["customer"])
     account.now = turn
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= turn:
+        last = subscription["status"] in {"active", "past_due"} and final_invoice.at_period_end(
+            account, subscription, collect=False
+        )
+        return _or_nothing(last or None, subscription)
     return renewal.renew(account, subscription)
 
 

@@ -1,5 +1,6 @@
 """What a price asks for a quantity, and how an invoice line words it."""
 
+from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 
@@ -27,7 +28,30 @@ _ZERO_DECIMAL = frozenset(
         "xpf",
     ]
 )
+_THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 _SYMBOLS = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a price makes an invoice line of its own, which is rounded by itself.
+
+    :param quantity: the units on the line; 0 on that of a flat fee.
+    :param each: the price of one unit, or the flat fee, in minor units.
+    :param exact: what the part comes to before rounding.
+    :param tier: the number of its tier, from 1.
+    """
+
+    quantity: int
+    each: Decimal
+    exact: Fraction
+    tier: int | None = None
+    is_flat_fee: bool = False
+
+    @property
+    def amount(self) -> int:
+        """What the part comes to in whole minor units."""
+        return rounded(self.exact)
 
 
 def unit_decimal(price: Body) -> Decimal:
@@ -35,51 +59,63 @@ def unit_decimal(price: Body) -> Decimal:
     return Decimal(price.get("unit_amount_decimal") or price.get("unit_amount") or 0)
 
 
-def exact_amount(price: Body, quantity: int) -> Fraction:
-    """The price of a quantity before rounding."""
+def parts(price: Body, quantity: int) -> list[Part]:
+    """The parts a price has for a quantity: one, or of each tier reached its units and flat fee."""
+    if price.get("billing_scheme") == "tiered":
+        return _tiered(price, quantity)
+    each, billed = unit_decimal(price), quantity
     transform = price.get("transform_quantity")
     if transform:
         whole, rest = divmod(quantity, transform["divide_by"])
-        quantity = whole + (1 if rest and transform["round"] == "up" else 0)
-    if price.get("billing_scheme") == "tiered":
-        return _tiered(price, quantity)
-    return Fraction(unit_decimal(price)) * quantity
+        billed = whole + (1 if rest and transform["round"] == "up" else 0)
+    return [Part(quantity, each, Fraction(each) * billed)]
+
+
+def exact_amount(price: Body, quantity: int) -> Fraction:
+    """The price of a quantity before rounding."""
+    return sum((part.exact for part in parts(price, quantity)), Fraction(0))
 
 
 def amount(price: Body, quantity: int) -> int:
     """The price of a quantity in whole minor units."""
-    return rounded(exact_amount(price, quantity))
+    return sum(part.amount for part in parts(price, quantity))
 
 
-def _tiered(price: Body, quantity: int) -> Fraction:
-    tiers = price["_"]["tiers"]
-    total, below = Fraction(0), 0
-    for tier in tiers:
+def _tiered(price: Body, quantity: int) -> list[Part]:
+    """Graduated tiers split a quantity among them; by volume one tier takes all of it."""
+    found: list[Part] = []
+    below = 0
+    for number, tier in enumerate(price["_"]["tiers"], start=1):
         limit = tier["up_to"]
-        unit = Fraction(Decimal(tier.get("unit_amount_decimal") or tier.get("unit_amount") or 0))
-        flat = Fraction(Decimal(tier.get("flat_amount_decimal") or tier.get("flat_amount") or 0))
-        inside = limit is None or quantity <= limit
+        is_last = limit is None or quantity <= limit
         if price["tiers_mode"] == "volume":
-            if inside:
-                return unit * quantity + flat
+            if is_last:
+                return _of_tier(tier, number, quantity)
             continue
-        top = quantity if inside else limit
-        if top > below or (quantity == 0 and below == 0):
-            total += unit * (top - below) + flat
-        if inside:
+        top = quantity if is_last else limit
+        found += _of_tier(tier, number, top - below)
+        if is_last:
             break
         below = limit
-    return total
+    return found
+
+
+def _of_tier(tier: Body, number: int, quantity: int) -> list[Part]:
+    each = Decimal(tier["unit_amount_decimal"] or 0)
+    found = [Part(quantity, each, Fraction(each) * quantity, number)]
+    if tier["flat_amount_decimal"] is not None:
+        flat = Decimal(tier["flat_amount_decimal"])
+        found.append(Part(0, flat, Fraction(flat), number, is_flat_fee=True))
+    return found
 
 
 def money(amount: int | Decimal, currency: str) -> str:
     """``$25.00``: an amount as Stripe writes it in line descriptions."""
     symbol = _SYMBOLS.get(currency, currency.upper() + " ")
-    if currency in _ZERO_DECIMAL:
-        return f"{symbol}{Decimal(amount):,.0f}"
-    major = Decimal(amount) / 100
-    places = max(2, -int(major.normalize().as_tuple().exponent)) if major else 2
-    return f"{symbol}{major.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,}"
+    decimals = 0 if currency in _ZERO_DECIMAL else 3 if currency in _THREE_DECIMAL else 2
+    major = Decimal(amount).scaleb(-decimals)
+    places = max(decimals, -int(major.normalize().as_tuple().exponent)) if major else decimals
+    return f"{symbol}{major.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP):,f}"
 
 
 def interval_text(recurring: Body) -> str:
@@ -102,11 +138,12 @@ def units(account: Account, price: Body, quantity: int) -> str:
     return f"{quantity} {label} × " if label else f"{quantity} × "
 
 
-def description(account: Account, price: Body, quantity: int) -> str:
-    """``1 × Pro (at $25.00 / month)``."""
-    text = units(account, price, quantity) + product_name(account, price)
-    if price.get("billing_scheme") == "tiered":
-        return text + " (Tier 1)" if price.get("recurring") else text
-    per = money(unit_decimal(price), price["currency"])
+def description(account: Account, price: Body, part: Part) -> str:
+    """``1 × Pro (at $25.00 / month)``, ``31 call × API (Tier 2 at $0.036 / month)``."""
+    text = "" if part.is_flat_fee else units(account, price, part.quantity)
+    text += product_name(account, price)
     recurring = price.get("recurring")
-    return f"{text} (at {per} / {interval_text(recurring)})" if recurring else text
+    if not recurring:
+        return text
+    tier = f"Tier {part.tier} " if part.tier is not None else ""
+    return f"{text} ({tier}at {money(part.each, price['currency'])} / {interval_text(recurring)})"

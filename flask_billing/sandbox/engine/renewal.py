@@ -85,6 +85,7 @@ def renew(account: Account, subscription: Body) -> Body:
             collection_method=subscription["collection_method"],
             days_until_due=subscription["days_until_due"],
             auto_advance=True,
+            more=lambda draft: usage.go_on_counting(account, draft),
         )
         subscription["latest_invoice"] = invoice["id"]
         used = discounts.spent(account, subscription["discounts"])
@@ -100,8 +101,8 @@ def _item_lines(account: Account, subscription: Body, item: Body, trial_over: bo
     new = shape.period_of(account, subscription, item, account.now)
     shape.set_period(item, (max(new[0], old[1]) if trial_over else new[0], new[1]))
     if not shape.is_metered(price):
-        return [lines.period_line(account, item, price, item["quantity"], new)]
-    return [] if trial_over else [usage.line(account, subscription, item, price, old)]
+        return lines.period_lines(account, item, price, item["quantity"], new)
+    return [] if trial_over else usage.lines_of(account, subscription, item, price, old)
 
 
 def remind_of_trial_end(account: Account, subscription: Body) -> None:

@@ -53,7 +53,7 @@ def start_period(account: Account, subscription: Body, params: Body) -> Body | N
         shape.set_period(item, (max(start, account.now), end))
         price = shape.price_of(account, item)
         if anew and not shape.is_metered(price):
-            charged.append(lines.period_line(account, item, price, item["quantity"], (start, end)))
+            charged += lines.period_lines(account, item, price, item["quantity"], (start, end))
     if not anew and behavior != "none":
         held = [changes.Change(None, item) for item in subscription["items"]["data"]]
         changes.prorate(account, subscription, held, moment)

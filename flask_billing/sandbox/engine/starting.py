@@ -16,6 +16,7 @@ from flask_billing.sandbox.engine import (
     pricing,
     proration,
     trial_card,
+    usage,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import ApiError, invalid
@@ -71,8 +72,9 @@ def start(
 
 def _price_of_all(account: Account, entries: list[Body]) -> int:
     return sum(
-        pricing.amount(shape.price_of(account, entry), entry.get("quantity") or 0)
+        pricing.amount(shape.price_of(account, entry), entry["quantity"])
         for entry in entries
+        if entry["quantity"] is not None
     )
 
 
@@ -117,12 +119,15 @@ def _first_invoice(
             "payment_behavior",
         )
     automatic = subscription["collection_method"] == "charge_automatically"
+    found = _first_lines(account, subscription, customer, params)
+    if not found:
+        return
     invoice = invoices.draft(
         account,
         customer,
         reason="subscription_create",
         currency=subscription["currency"],
-        lines=_first_lines(account, subscription, customer, params),
+        lines=found,
         period=(account.now, account.now),
         subscription=subscription,
         discount_ids=list(subscription["discounts"]),
@@ -170,10 +175,12 @@ def _first_lines(account: Account, subscription: Body, customer: Body, params: B
     for item in subscription["items"]["data"]:
         price = shape.price_of(account, item)
         period = (item["current_period_start"], item["current_period_end"])
-        if subscription["status"] == "trialing":
+        if shape.is_metered(price):
+            found += usage.opening_lines(account, subscription, item, price, period)
+        elif subscription["status"] == "trialing":
             found.append(lines.trial_line(account, item, price, period))
-        elif not shape.is_metered(price):
-            found.append(_opening_line(account, subscription, item, price, period, params))
+        else:
+            found += _opening_lines(account, subscription, item, price, period, params)
     item = subscription["items"]["data"][0]
     extras = invoice_items.one_time(
         account,
@@ -186,22 +193,22 @@ def _first_lines(account: Account, subscription: Body, customer: Body, params: B
     return pending + extras + found
 
 
-def _opening_line(
+def _opening_lines(
     account: Account,
     subscription: Body,
     item: Body,
     price: Body,
     period: tuple[int, int],
     params: Body,
-) -> Body:
-    line = lines.period_line(account, item, price, item["quantity"], period)
+) -> list[Body]:
+    found = lines.period_lines(account, item, price, item["quantity"], period)
     whole = shape.period_of(account, subscription, item, account.now)
     if whole[0] == period[0]:
-        return line
-    if params.get("proration_behavior") == "none":
-        line["amount"] = line["subtotal"] = 0
-    else:
-        exact = pricing.exact_amount(price, item["quantity"])
-        line["amount"] = line["subtotal"] = proration.share(exact, *whole, account.now)
-        line["parent"]["subscription_item_details"]["proration"] = True
-    return line
+        return found
+    for line, part in zip(found, pricing.parts(price, item["quantity"]), strict=True):
+        if params.get("proration_behavior") == "none":
+            line["amount"] = line["subtotal"] = 0
+        else:
+            line["amount"] = line["subtotal"] = proration.share(part.exact, *whole, account.now)
+            line["parent"]["subscription_item_details"]["proration"] = True
+    return found

@@ -14,6 +14,7 @@ from flask_billing.sandbox.engine import (
     payment_behavior,
     pending_updates,
     schedules,
+    usage,
 )
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.errors import invalid
@@ -56,19 +57,24 @@ def apply(account: Account, subscription: Body, params: Body) -> Body | None:
     for item in () if paused else subscription["items"]["data"]:
         shape.set_period(item, _period(account, subscription, item, moment, restart))
     on_trial = not was_trialing and subscription["status"] == "trialing"
+    goes_on: list[changes.Change] = []
     if (restart and not was_trialing) or on_trial:
         touched = {change.before["id"] for change in changed if change.before}
-        changed = changed + [
-            changes.Change(item, None) for item in old_items if item["id"] not in touched
-        ]
+        goes_on = [changes.Change(item, None) for item in old_items if item["id"] not in touched]
     cancellation.schedule(account, subscription, params)
     account.save(subscription)
-    prorations = []
+    due = []
+    if not (was_trialing or paused):
+        ends = restart or on_trial
+        billed = behavior != "none"
+        due += usage.bill_ended(account, subscription, changed, new_period=ends, billed=billed)
+        due += usage.bill_ended(account, subscription, goes_on, new_period=ends)
+    changed = changed + goes_on
     if behavior != "none" and changed and not (was_trialing or paused):
-        prorations = changes.prorate(
+        due += changes.prorate(
             account, subscription, changed, moment, debit=not (restart or on_trial)
         )
-    if restart or (prorations and behavior == "always_invoice"):
+    if restart or (due and behavior == "always_invoice"):
         return _draft(account, subscription, params, old_items, restart)
     invoice_items_asked = params.get("add_invoice_items")
     if invoice_items_asked:
@@ -141,7 +147,7 @@ def _draft(
     params: Body,
     old_items: list[Body],
     restart: bool,
-) -> Body:
+) -> Body | None:
     customer = account.get("customer", subscription["customer"])
     assert customer is not None
     extras = invoice_items.one_time(
@@ -160,7 +166,9 @@ def _draft(
             price = shape.price_of(account, item)
             if not shape.is_metered(price):
                 period = (item["current_period_start"], item["current_period_end"])
-                found.append(lines.period_line(account, item, price, item["quantity"], period))
+                found += lines.period_lines(account, item, price, item["quantity"], period)
+    if not (extras or found):
+        return None
     invoice = invoices.draft(
         account,
         customer,

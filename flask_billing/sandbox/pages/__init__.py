@@ -1,4 +1,7 @@
-"""The hosted pages: Checkout, 3-D Secure, the portal and invoices. They work without scripts."""
+"""The hosted pages: Checkout, 3-D Secure, the portal and invoices. They work without scripts.
+
+Beside them is the stand-in for Stripe.js, for pages of the app's own.
+"""
 
 from __future__ import annotations
 
@@ -50,7 +53,11 @@ _VIEWS: dict[str, View] = {
     "portal.plan": portal_plan.choose,
     "portal.plan.do": portal_plan.change,
     "invoice": invoices.show,
+    "invoice.pay": invoices.pay,
+    "invoice.pdf": invoices.as_pdf,
+    "credit_note.pdf": invoices.credit_note,
     "static": static.serve,
+    "stripe.js": static.stripe_js,
 }
 
 _SESSION = "/p/session/<token>"
@@ -82,8 +89,11 @@ _URLS = Map(
         Rule(f"{_SESSION}/card/<object_id>", endpoint="portal.card.change", methods=["POST"]),
         Rule(f"{_SESSION}/renew/<object_id>", endpoint="portal.renew", methods=["POST"]),
         Rule("/i/<account>/<token>", endpoint="invoice", methods=["GET"]),
-        Rule("/invoice/<account>/<token>/pdf", endpoint="invoice", methods=["GET"]),
+        Rule("/i/<account>/<token>", endpoint="invoice.pay", methods=["POST"]),
+        Rule("/invoice/<account>/<token>/pdf", endpoint="invoice.pdf", methods=["GET"]),
+        Rule("/credit_notes/<account>/<token>/pdf", endpoint="credit_note.pdf", methods=["GET"]),
         Rule("/static/<name>", endpoint="static", methods=["GET"]),
+        Rule("/endive/stripe.js", endpoint="stripe.js", methods=["GET"]),
     ]
 )
 

@@ -29,6 +29,7 @@ _MODULES = (
     "invoice_items",
     "events",
     "webhook_endpoints",
+    "event_destinations",
     "meters",
     "meter_events",
     "meter_summaries",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from flask_billing.sandbox import signing_secrets
+from flask_billing.sandbox import outgoing, signing_secrets
 from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.errors import invalid
@@ -16,7 +16,7 @@ from flask_billing.sandbox.router import Call, endpoint
 def create(account: Account, call: Call) -> Body:
     """Register an endpoint."""
     params = call.params
-    _check_url(params["url"])
+    check_url(params["url"])
     body = new_webhook_endpoint(
         account,
         url=params["url"],
@@ -28,11 +28,12 @@ def create(account: Account, call: Call) -> Body:
     return {**body, "secret": body["_"]["secrets"][0]["secret"]}
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str, param: str = "url") -> None:
+    """Refuse what nothing can be posted to."""
     if not url.startswith(("http://", "https://")):
         raise invalid(
             "Invalid URL: An explicit scheme (such as https) must be provided.",
-            "url",
+            param,
             "url_invalid",
         )
 
@@ -78,7 +79,7 @@ def update(account: Account, call: Call) -> Body:
     body = account.require("webhook_endpoint", call.id, param="webhook_endpoint!")
     params = call.params
     if "url" in params:
-        _check_url(params["url"])
+        check_url(params["url"])
     fields.assign(body, params, ("url", "enabled_events", "description"))
     fields.merge_metadata(body, params)
     if "disabled" in params:
@@ -91,10 +92,7 @@ def delete(account: Account, call: Call) -> Body:
     """Remove an endpoint; what waits for it is dropped."""
     body = account.require("webhook_endpoint", call.id, param="webhook_endpoint!")
     account.forget(body)
-    account.connection.execute(
-        "UPDATE deliveries SET state = 'dropped' WHERE endpoint = ? AND state = 'pending'",
-        (body["id"],),
-    )
+    outgoing.drop(account, body["id"])
     return fields.deleted(body)
 
 

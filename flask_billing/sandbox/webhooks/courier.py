@@ -16,16 +16,18 @@ class Courier:
         self._work = work
         self._wake = threading.Event()
         self._stop = threading.Event()
+        self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def wake(self) -> None:
         """Start the thread, or tell it that something waits."""
-        if self._thread is None or not self._thread.is_alive():
-            self._stop.clear()
-            self._thread = threading.Thread(
-                target=self._run, name="stripe-sandbox-webhooks", daemon=True
-            )
-            self._thread.start()
+        with self._lock:  # two requests that wake it at once start one
+            if self._thread is None or not self._thread.is_alive():
+                self._stop.clear()
+                self._thread = threading.Thread(
+                    target=self._run, name="stripe-sandbox-webhooks", daemon=True
+                )
+                self._thread.start()
         self._wake.set()
 
     def stop(self, patience: float) -> None:

@@ -13,7 +13,8 @@ from flask_billing.sandbox.account import Account
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine_room import EngineRoom
 from flask_billing.sandbox.errors import SandboxError
-from flask_billing.sandbox.outgoing import receives
+from flask_billing.sandbox.outgoing import DESTINATION, ENDPOINT, receiver, receives
+from flask_billing.sandbox.resources.event_destinations import new_event_destination
 from flask_billing.sandbox.resources.webhook_endpoints import new_webhook_endpoint
 from flask_billing.sandbox.webhooks.courier import Courier
 from flask_billing.sandbox.webhooks.queue import Delivery, Queue
@@ -62,15 +63,13 @@ class Webhooks:
         in_process = not isinstance(target, str)
         url = target if isinstance(target, str) else f"http://localhost{path}"
         with self._room.account() as account:
-            endpoint = account.get("webhook_endpoint", object_id)
+            endpoint = receiver(account, object_id)
             if endpoint is None:
-                endpoint = new_webhook_endpoint(account, url=url, object_id=object_id)
-            endpoint.update(url=url, enabled_events=list(enabled_events), status="enabled")
-            endpoint["_"] = {
-                "secrets": secrets.first(secret),
-                "in_process": in_process,
-                "payload": payload,
-            }
+                make = new_event_destination if payload == "thin" else new_webhook_endpoint
+                endpoint = make(account, url=url, object_id=object_id)
+            endpoint.update(enabled_events=list(enabled_events), status="enabled")
+            endpoint["_"] = {"secrets": secrets.first(secret), "in_process": in_process}
+            (endpoint["_"] if payload == "thin" else endpoint)["url"] = url
             account.save(endpoint)
         if not isinstance(target, str):
             self._sender.targets[endpoint["id"]] = target
@@ -88,7 +87,7 @@ class Webhooks:
                 "An old secret lives for at most 24 hours beside a new one. Nothing was changed."
             )
         with self._room.account() as account:
-            endpoint = account.get("webhook_endpoint", endpoint_id)
+            endpoint = receiver(account, endpoint_id)
             if endpoint is None:
                 raise SandboxError(f"There is no endpoint {endpoint_id}. Nothing was changed.")
             secret = secrets.roll(endpoint, account.now, seconds)
@@ -238,8 +237,5 @@ class Webhooks:
 
 
 def _receivers(account: Account, event: Body) -> list[Body]:
-    return [
-        endpoint
-        for endpoint in account.find("webhook_endpoint")
-        if receives(endpoint, event["type"], thin=event["object"] == "v2.core.event")
-    ]
+    kind = DESTINATION if event["object"] == "v2.core.event" else ENDPOINT
+    return [found for found in account.find(kind) if receives(found, event["type"])]

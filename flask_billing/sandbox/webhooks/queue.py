@@ -133,7 +133,8 @@ class Queue:
         """The latest deliveries, newest first."""
         with self._store.reading() as connection:
             rows = connection.execute(
-                "SELECT d.event, d.type, d.endpoint, coalesce(json_extract(o.body, '$.url'), ''),"
+                "SELECT d.event, d.type, d.endpoint, coalesce(json_extract(o.body, '$.url'),"
+                " json_extract(o.body, '$._.url'), ''),"
                 " d.state, d.attempts, d.status, d.at FROM deliveries d"
                 " LEFT JOIN objects o ON o.id = d.endpoint ORDER BY d.seq DESC LIMIT ?",
                 (limit,),

@@ -11,6 +11,7 @@ from flask_billing.sandbox import clock
 from flask_billing.sandbox import signing_secrets as secrets
 from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.outgoing import url_of
 from flask_billing.sandbox.settings import API_VERSION
 from flask_billing.sandbox.webhooks import posting, signature
 from flask_billing.sandbox.webhooks.queue import Queue, Waiting
@@ -78,7 +79,7 @@ class Sender:
                 payload, secrets.active(endpoint, now), int(time.time())
             ),
         }
-        return _Parcel(endpoint["url"], payload, headers)
+        return _Parcel(url_of(endpoint), payload, headers)
 
     def _note(self, one: Waiting, status: int) -> None:
         attempts = one.attempts + 1

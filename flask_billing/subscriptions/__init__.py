@@ -1,0 +1,41 @@
+"""What a customer does with a plan: change it, cancel it, keep it, pause it."""
+
+from __future__ import annotations
+
+from .bank import WaitingPayment, last_change, waiting_payment
+from .cancel import cancel, cancellation, close, explain, resume
+from .change import change_plan
+from .current import live_subscription
+from .downgrade import downgrade
+from .history import Entry, history
+from .intents import finish_open
+from .pause import pause, resumption, undo_pause, unpause
+from .quote import Quote, quote_change
+from .refusals import QuoteChangedError, SamePlanError
+from .undo import undo_change
+
+__all__ = [
+    "Entry",
+    "Quote",
+    "QuoteChangedError",
+    "SamePlanError",
+    "WaitingPayment",
+    "cancel",
+    "cancellation",
+    "change_plan",
+    "close",
+    "downgrade",
+    "explain",
+    "finish_open",
+    "history",
+    "last_change",
+    "live_subscription",
+    "pause",
+    "quote_change",
+    "resume",
+    "resumption",
+    "undo_change",
+    "undo_pause",
+    "unpause",
+    "waiting_payment",
+]
