@@ -1,5 +1,6 @@
 # make demo   the example app on http://127.0.0.1:$(PORT)
 # make test   the whole test suite, with the browser, PostgreSQL and Redis it needs
+# make again  what failed last, once more
 # make check  format, lint and types
 # make revision MESSAGE="..."  a revision for what changed in the models
 PORT ?= 5000
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 # setuptools warns at length about every editable install.
 PIP := PYTHONWARNINGS=ignore $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test check format schema revision
+.PHONY: demo test again check format schema revision
 .DELETE_ON_ERROR:
 
 $(BIN)/python:
@@ -32,7 +33,11 @@ demo: $(VENV)/.installed
 
 test: $(VENV)/.installed-all
 	BIN=$(BIN) sh tests/ensure_browser.sh
-	$(BIN)/python -X faulthandler -m pytest
+	$(BIN)/python -X faulthandler -m pytest --cache-clear
+
+# Fails where the last run named no test, as after a crash.
+again: $(VENV)/.installed-all
+	$(BIN)/python -X faulthandler -m pytest --last-failed --last-failed-no-failures none
 
 check: $(VENV)/.installed-all
 	$(BIN)/ruff check .
