@@ -189,6 +189,10 @@ class MeterExport(Base):
     __table_args__ = (
         sa.UniqueConstraint("identifier"),
         sa.Index(None, "state", "created_at"),
+        # Nothing is ever deleted here, and pages ask what a counter has reported.
+        sa.Index(None, "customer_id", "meter", "bucket"),
+        # Every run asks since when a meter is reported.
+        sa.Index(None, "meter", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)

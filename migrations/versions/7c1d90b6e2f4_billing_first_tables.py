@@ -286,6 +286,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("identifier", name=op.f("uq_billing_meter_export_identifier")),
     )
     op.create_index(
+        op.f("ix_billing_meter_export_customer_id_meter_bucket"),
+        "billing_meter_export",
+        ["customer_id", "meter", "bucket"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_billing_meter_export_meter_created_at"),
+        "billing_meter_export",
+        ["meter", "created_at"],
+        unique=False,
+    )
+    op.create_index(
         op.f("ix_billing_meter_export_state_created_at"),
         "billing_meter_export",
         ["state", "created_at"],

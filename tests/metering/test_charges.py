@@ -7,6 +7,7 @@ import typing as t
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 import stripe
 
 from flask_billing import catalog_push, doctor, metering, notifications, subscriptions
@@ -446,3 +447,74 @@ def test_there_is_no_estimate_where_nothing_is_charged(account: Account, status:
 
     assert ada.usage("tokens").estimated_charge is None
     assert "Estimated" not in words(Person(account.host).open("/billing/usage"))
+
+
+def test_nothing_reads_all_that_was_ever_reported(account: Account) -> None:
+    ada = subscribe(account, "pro")
+    reported_for_years(account)
+    sent: dict[str, t.Any] = {}
+
+    def note(*arguments: t.Any) -> None:
+        if "FROM billing_meter_export" in arguments[2]:
+            sent[arguments[2]] = arguments[3]
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+
+    try:
+        ada.use("tokens", 60)
+        account.export()
+        account.stripe.advance(days=10)
+        ada.change_plan("flat")
+        account.stripe.deliver()
+
+        with account.host.app.app_context():
+            metering.record("tokens", 500, key="twice", customer=account.host.customer("1"))
+
+        account.export()
+        take_back(account, "twice")
+        assert estimate(ada).units == 0
+        account.export()
+        account.stripe.advance(minutes=5)
+        account.export()
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+    plans = plans_of(account, sent)
+    assert any("ix_billing_meter_export_customer_id_meter_bucket" in one for one in plans.values())
+    whole = ("Seq Scan on billing_meter_export", "SCAN billing_meter_export")
+    assert [one for one, plan in plans.items() if any(word in plan for word in whole)] == []
+
+
+def reported_for_years(account: Account) -> None:
+    """Fill the table with what somebody else reported."""
+    now = account.stripe.clock.now()
+    account.stripe.subscribe(user("2"), "pro")
+
+    with account.host.app.app_context():
+        customer_id = account.host.customer("2").id
+        past = [
+            {
+                "identifier": f"fb:{number}",
+                "customer_id": customer_id,
+                "meter": "tokens",
+                "bucket": f"b:{number // 4}",
+                "quantity": 1,
+                "target": number,
+                "state": "confirmed" if number % 4 else "settled",
+                "created_at": now - timedelta(minutes=5 * number),
+            }
+            for number in range(20_000)
+        ]
+        account.host.db.session.execute(sa.insert(MeterExport), past)
+        account.host.db.session.commit()
+
+
+def plans_of(account: Account, sent: dict[str, t.Any]) -> dict[str, str]:
+    """How the database goes about each of these statements."""
+    with account.host.app.app_context(), account.host.db.engine.connect() as connection:
+        connection.exec_driver_sql("ANALYZE billing_meter_export")
+        words = "EXPLAIN" if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+        return {
+            one: str(connection.exec_driver_sql(f"{words} {one}", values).all())
+            for one, values in sent.items()
+        }
