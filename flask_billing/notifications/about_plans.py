@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import sqlalchemy as sa
+
 from .. import access, clock
 from ..catalog import Plan
 from ..clock import from_timestamp
+from ..database import reread
 from ..formatting import day, full_moment, interval_name, price
-from ..models import Customer
+from ..models import Customer, SubscriptionChange
 from ..state import state
 from ..subscriptions.last_charge import after_the_end, last_charge
 from ..translation import gettext as _
@@ -63,8 +66,8 @@ def change_scheduled(customer: Customer, body: Body) -> Letter | None:
     """A change will take effect at the end of the period."""
     at = moment(body.get("effective_at"))
 
-    if at is None or at <= clock.now():
-        return None
+    if at is None or at <= clock.now() or not _waits(customer, body):
+        return None  # it was taken back, or something else takes its place
 
     plan = plan_name(body.get("plan"))
     return Letter(
@@ -204,6 +207,17 @@ def moment(value: object) -> datetime | None:
         return datetime.fromisoformat(value)
 
     return from_timestamp(value) if isinstance(value, int) else None
+
+
+def _waits(customer: Customer, body: Body) -> bool:
+    """Whether a change of the plan still waits for its date."""
+    waiting = sa.select(SubscriptionChange).where(
+        SubscriptionChange.customer_id == customer.id,
+        SubscriptionChange.state == "pending",
+        SubscriptionChange.to_plan == body.get("plan"),
+        SubscriptionChange.to_interval == body.get("interval"),
+    )
+    return reread(waiting) is not None
 
 
 def _terms(body: Body) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ class Outcome:
 
     :param state: "pending" waits for its date or its payment.
     :param announce: a signal that leaves with it.
+    :param mail: a mail that leaves with it.
     """
 
     state: t.Literal["done", "pending", "undone", "failed"]
@@ -25,6 +26,7 @@ class Outcome:
     amount: int | None = None
     reason: str | None = None
     announce: str | None = None
+    mail: str | None = None
 
     def columns(self) -> dict[str, object]:
         """What was learned beside the state."""

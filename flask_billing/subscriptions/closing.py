@@ -46,12 +46,7 @@ def close(change: SubscriptionChange, outcome: Outcome) -> SubscriptionChange:
 
 
 def _announcement(change: SubscriptionChange, outcome: Outcome) -> list[dict[str, object]]:
-    """The signal of a change, and its mail."""
-    name = outcome.announce
-
-    if name is None:
-        return []
-
+    """The signal of a change, and its mail where it has one."""
     effective_at = outcome.effective_at or change.effective_at
     body = {
         "from_plan": change.from_plan,
@@ -61,10 +56,19 @@ def _announcement(change: SubscriptionChange, outcome: Outcome) -> list[dict[str
         "effective_at": None if effective_at is None else effective_at.isoformat(),
     }
     key = idempotency_key(change, "announced", 1)
-    return [
-        outbox.signal_row(name, customer_id=change.customer_id, key=key, body=body),
-        outbox.mail_row(name.partition(".")[2], customer_id=change.customer_id, key=key, body=body),
-    ]
+    rows = []
+
+    if outcome.announce is not None:
+        rows.append(
+            outbox.signal_row(outcome.announce, customer_id=change.customer_id, key=key, body=body)
+        )
+
+    if outcome.mail is not None:
+        rows.append(
+            outbox.mail_row(outcome.mail, customer_id=change.customer_id, key=key, body=body)
+        )
+
+    return rows
 
 
 def _let_go_of_pending(connection: sa.Connection, change: SubscriptionChange) -> None:

@@ -73,4 +73,5 @@ def at_period_end(change: SubscriptionChange, calls: Calls) -> Outcome:
         "pending",
         effective_at=from_timestamp(current["end_date"]),
         announce="subscription.change_scheduled",
+        mail="change_scheduled",
     )

@@ -10,11 +10,12 @@ import pytest
 import sqlalchemy as sa
 from flask_mailman import Mail
 
-from flask_billing import clock, jobs, notifications
+from flask_billing import clock, jobs, notifications, subscriptions
 from flask_billing.database import transaction
 from flask_billing.models import Outbox
 
 from ..host import Host
+from ..subscriptions.subscriber import Subscriber
 from ..views.person import Person
 
 MakeApp = c.Callable[..., Host]
@@ -140,6 +141,25 @@ def test_a_failed_payment_that_was_mended_is_not_told(mailing: Host) -> None:
     assert "We couldn't charge your card" not in {m.subject for m in outbox_of(mailing)}
 
 
+def test_a_change_that_was_taken_back_is_not_told(make_app: MakeApp, database_url: str) -> None:
+    host = make_app(database_url, **MAIL)
+    Mail(host.app)
+    customer = Subscriber(host, "enterprise")
+    customer.change("starter")
+    run(host)
+    told = [message.subject for message in outbox_of(host)]
+    assert told[-1].startswith("Your plan changes on ")
+
+    undo(host)
+    customer.change("starter")
+    undo(host)
+    run(host)
+    assert [message.subject for message in outbox_of(host)] == told
+    states = [row.state for row in mails(host) if row.name == "change_scheduled"]
+    assert states == ["sent", "dropped"]
+    assert {row.name for row in mails(host)} <= set(notifications.NAMES)
+
+
 def test_every_mail_that_is_written_can_be_sent(mailing: Host) -> None:
     with mailing.app.app_context():
         customer = mailing.customer()
@@ -148,6 +168,12 @@ def test_every_mail_that_is_written_can_be_sent(mailing: Host) -> None:
             letter = notifications.letter_for(row.name, customer, row.body)
             assert letter is not None
             assert notifications.render(letter, customer).text.startswith("Hello User 1,")
+
+
+def undo(host: Host) -> None:
+    """User 1 keeps the plan they have."""
+    with host.app.app_context():
+        subscriptions.undo_change(host.customer())
 
 
 def run(host: Host) -> None:
