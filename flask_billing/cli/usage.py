@@ -175,7 +175,7 @@ def _import(path: Path) -> None:
 
             if line.error is not None:
                 wrong += 1
-                click.echo(f"line {line.number}: {line.error}", err=True)
+                click.echo(_printable(f"line {line.number}: {line.error}"), err=True)
 
     state().db.session.commit()  # where usage is booked in it
     click.echo(f"Booked {booked}; {known} were booked before, {wrong} could not be.")
@@ -189,6 +189,11 @@ def _line(found: metering.Usage) -> str:
     until = f", resets {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
     more = ", more is sold" if found.goes_on and found.is_beyond and found.left != 0 else ""
     return f"{found.meter} ({found.window}): {found.used:,} {limit}, {found.level}{more}{until}"
+
+
+def _printable(text: str) -> str:
+    """A text that a terminal takes, whatever stood in a file."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -73,7 +73,7 @@ def columns(dimensions: Dimensions) -> dict[str, object]:
             if type(value) is not int or not 0 <= value <= largest:
                 raise _count_error(name, value, largest)
         elif name in TEXTS:
-            if not isinstance(value, str) or len(value) > TEXTS[name] or "\x00" in value:
+            if not isinstance(value, str) or len(value) > TEXTS[name] or not is_storable(value):
                 raise _text_error(name)
         elif name in _VOCABULARIES:
             return columns(_merge_vocabularies(dimensions))
@@ -84,6 +84,20 @@ def columns(dimensions: Dimensions) -> dict[str, object]:
             )
 
     return said
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database keeps a text: there is no NUL in it, nor half of a character."""
+    if "\x00" in text:
+        return False
+
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:  # a lone surrogate, as JSON may spell it
+            return False
+
+    return True
 
 
 def _merge_vocabularies(dimensions: Dimensions) -> Dimensions:
@@ -131,8 +145,8 @@ def _take_total(found: dict[str, object]) -> None:
 
 def _text_error(name: str) -> InvalidUsageError:
     return InvalidUsageError(
-        f"{name} must be a text of at most {TEXTS[name]} characters, none of them NUL. "
-        "Nothing was booked."
+        f"{name} must be a text of at most {TEXTS[name]} characters, none of them NUL or half of "
+        "a surrogate pair. Nothing was booked."
     )
 
 

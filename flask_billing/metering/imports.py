@@ -19,7 +19,7 @@ from ..errors import InvalidUsageError, MeteringUnavailableError
 from ..models import Customer
 from ..state import state
 from .bulk import BATCH, Fact, Recorded, record_many
-from .dimensions import COUNTS, Dimensions
+from .dimensions import COUNTS, Dimensions, is_storable
 
 Row = dict[str, t.Any]
 
@@ -74,7 +74,7 @@ def _json(lines: c.Iterable[str]) -> c.Iterator[tuple[int, Row | str]]:
 
         try:
             found = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             yield number, f"This is no JSON ({error}). Nothing was booked."
             continue
 
@@ -122,7 +122,7 @@ def _fact(row: Row | str, customers: dict[tuple[str, str], Customer | None]) -> 
             "second import from booking the line again."
         )
 
-    said = {name: _number(name, value) for name, value in row.items() if value is not None}
+    said = {name: _read(name, value) for name, value in row.items() if value is not None}
     owner = str(said.pop("owner_type")), str(said.pop("owner_id"))
     meter, quantity, key = str(said.pop("meter")), said.pop("quantity"), str(said.pop("key"))
     at = _moment(said.pop("at", None))
@@ -138,13 +138,14 @@ def _fact(row: Row | str, customers: dict[tuple[str, str], Customer | None]) -> 
     return Fact(meter, quantity, key, customer, at, t.cast("Dimensions", said))
 
 
-def _number(name: str, value: t.Any) -> t.Any:
-    if name not in _NUMBERS or not isinstance(value, str):
+def _read(name: str, value: t.Any) -> t.Any:
+    """A cell of a CSV file as what it stands for; JSON says so itself."""
+    if not isinstance(value, str) or name not in (*_NUMBERS, "extra"):
         return value
 
     try:
-        return int(value)
-    except ValueError:
+        return json.loads(value) if name == "extra" else int(value)
+    except (ValueError, RecursionError):
         return value  # told by the checks of a booking, as any other mistake
 
 
@@ -163,6 +164,9 @@ def _moment(text: object) -> datetime | None:
 
 
 def _customer(owner_type: str, owner_id: str) -> Customer | None:
+    if not (is_storable(owner_type) and is_storable(owner_id)):
+        return None
+
     found: Customer | None = state().db.session.scalar(
         sa.select(Customer).where(Customer.owner_type == owner_type, Customer.owner_id == owner_id)
     )

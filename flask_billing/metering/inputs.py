@@ -14,13 +14,14 @@ from ..models import Customer
 from ..state import BillingState
 from . import store
 from .accounts import check_member, current_member
-from .dimensions import Dimensions, columns
+from .dimensions import Dimensions, columns, is_storable
 
 #: Most units one call may book.
 LARGEST: t.Final = 2**53
 #: Most corrections of one event.
 MOST_CORRECTIONS: t.Final = 100
 _LONGEST_KEY: t.Final = 255
+_EARLIEST: t.Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def find_meter(current: BillingState, key: str) -> Meter:
@@ -63,22 +64,22 @@ def check_key(key: str) -> None:
 
     :raises InvalidUsageError: for anything but a text of 1 to 255 characters.
     """
-    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or "\x00" in key:
+    if not isinstance(key, str) or not 0 < len(key) <= _LONGEST_KEY or not is_storable(key):
         raise InvalidUsageError(
-            f"An idempotency key is a text of 1 to {_LONGEST_KEY} characters, none of them NUL. "
-            "Nothing was booked."
+            f"An idempotency key is a text of 1 to {_LONGEST_KEY} characters, none of them NUL or "
+            "half of a surrogate pair. Nothing was booked."
         )
 
 
 def checked_time(at: datetime, now: datetime) -> datetime:
     """When a fact happened, in UTC.
 
-    :raises InvalidUsageError: for a time without a zone, or in the future.
+    :raises InvalidUsageError: for a time without a zone, in the future or before 1970.
     """
-    if at.tzinfo is None or at > now:
+    if not isinstance(at, datetime) or at.tzinfo is None or not _EARLIEST <= at <= now:
         raise InvalidUsageError(
-            f"{at!r} is no time a fact can have: pass an aware time that is not in the future. "
-            "Nothing was booked."
+            f"{at!r} is no time a fact can have: pass an aware time since 1970 that is not in the "
+            "future. Nothing was booked."
         )
 
     return at if at.tzinfo is UTC else at.astimezone(UTC)
@@ -105,12 +106,22 @@ def settle_key(key: str) -> str:
 
 
 def fact_columns(current: BillingState, dimensions: Dimensions) -> dict[str, object]:
-    """The dimensions of a use as the driver takes them."""
+    """The dimensions of a use as the driver takes them.
+
+    :raises InvalidUsageError: for dimensions that are none, or that cannot be stored.
+    """
     found = columns(dimensions)
 
     if "extra" in found:
         extra = t.cast("dict[str, object]", found["extra"])
-        found["extra"] = store.formats(current).json(extra)
+
+        try:
+            found["extra"] = store.formats(current).json(extra)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise InvalidUsageError(
+                f"extra cannot be written as JSON ({error}). Nothing was booked. Pass texts, "
+                "finite numbers, and lists and mappings of these."
+            ) from error
 
     return found
 

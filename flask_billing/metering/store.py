@@ -66,8 +66,11 @@ class Formats:
         return value.isoformat() if self.sqlite else value
 
     def json(self, value: c.Mapping[str, object]) -> str:
-        """A mapping as stored in a JSON column."""
-        return json.dumps(value)
+        """A mapping as stored in a JSON column.
+
+        :raises ValueError: for numbers that JSON has not, as NaN.
+        """
+        return json.dumps(value, allow_nan=False)
 
 
 def _text(utc: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -150,3 +151,64 @@ def test_json_lines_too(any_host: Host, tmp_path: Path) -> None:
     assert code == 1
     assert output.splitlines()[-1] == "Booked 1; 1 were booked before, 2 could not be."
     assert output.startswith("line 4: ")
+
+
+def test_a_line_that_cannot_be_stored_costs_only_itself(any_host: Host, tmp_path: Path) -> None:
+    wrong = (
+        '"model": "\\ud800"',
+        '"key": "\\ud800"',
+        '"owner_id": "\\u0000"',
+        '"owner_id": "\\udfff"',
+        '"\\ud800": 1',
+        '"extra": {"share": NaN}',
+        '"at": "0001-01-01"',
+        '"at": "0001-01-01T00:00+05:00"',
+        '"at": "1969-12-31T23:59"',
+        f'"extra": {"[" * 100_000}',
+    )
+    line = '{"owner_type": "user", "owner_id": 7, "meter": "tokens", "quantity": 5, "key": "%s"%s}'
+    lines = [line % (number, f", {mistake}") for number, mistake in enumerate(wrong)]
+    file = tmp_path / "usage.jsonl"
+    file.write_text("\n".join([line % ("a", ""), *lines, line % ("b", "")]), encoding="utf-8")
+
+    code, output = run(any_host, "record", "--file", str(file))
+
+    told = output.splitlines()
+    assert code == 1
+    assert [one.split(":")[0] for one in told[:-1]] == [f"line {n}" for n in range(2, 12)]
+    assert told[-1] == "Booked 2; 0 were booked before, 10 could not be."
+    assert [event.idempotency_key for event in any_host.rows(UsageEvent)] == ["a", "b"]
+
+
+def test_a_table_may_say_more_in_a_cell_of_json(any_host: Host, tmp_path: Path) -> None:
+    file = tmp_path / "usage.csv"
+    file.write_text(
+        "owner_type,owner_id,meter,quantity,key,extra\n"
+        'user,7,tokens,5,a,"{""language"": ""de""}"\n'
+        "user,7,tokens,5,b,de\n",
+        encoding="utf-8",
+    )
+
+    code, output = run(any_host, "record", "--file", str(file))
+
+    assert (code, output.split(":")[0]) == (1, "line 3")
+    assert [event.extra for event in any_host.rows(UsageEvent)] == [{"language": "de"}]
+
+
+def test_what_cannot_be_stored_is_refused_in_words(any_host: Host) -> None:
+    wrong: tuple[dict[str, t.Any], ...] = (
+        {"model": "\ud800"},
+        {"key": "\ud800"},
+        {"extra": {"share": float("nan")}},
+        {"extra": {"at": NOW}},
+        {"at": date(2026, 11, 1)},
+        {"at": "2026-11-01"},
+        {"at": datetime.min.replace(tzinfo=UTC)},
+    )
+
+    with any_host.app.app_context():
+        for mistake in wrong:
+            with pytest.raises(InvalidUsageError, match="Nothing was booked"):
+                metering.record("tokens", 5, customer=any_host.customer(), **mistake)
+
+    assert any_host.rows(UsageEvent) == []
