@@ -80,6 +80,9 @@ def correct(
         if change == 0:
             return 0
 
+        if quantity is not None and len(related) == MOST_CORRECTIONS:
+            break
+
         key = taken_back if quantity is None else correction_keys(found.id)[len(related)]
         entry = _entry(current, found, key, change, reason, actor, whole=quantity is None)
         booked: int | None = change
@@ -93,7 +96,10 @@ def correct(
             forget(customer_id)
             return booked
 
-    raise InvalidUsageError(f"The event {event!r} was corrected too often. Nothing was changed.")
+    raise InvalidUsageError(
+        f"The event {event!r} was corrected too often. Nothing was changed. Take it back and "
+        "record a new one."
+    )
 
 
 def _read(

@@ -78,6 +78,23 @@ def test_another_quantity_takes_its_place(booked: Host) -> None:
     assert books(booked) == (0, 0, 0, 0)
 
 
+def test_an_event_that_was_corrected_too_often_can_still_be_taken_back(
+    booked: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("inputs", "corrections"):
+        monkeypatch.setattr(f"flask_billing.metering.{module}.MOST_CORRECTIONS", 4)
+
+    for number in range(4):
+        correct(booked, "k", 400 + number)
+
+    with pytest.raises(InvalidUsageError, match="corrected too often"):
+        correct(booked, "k", 5)
+
+    assert books(booked) == (403, 403, 1, 9)
+    assert correct(booked, "k") == -403
+    assert books(booked) == (0, 0, 0, 0)
+
+
 def test_a_failed_call_that_was_corrected_is_taken_back_whole(any_host: Host) -> None:
     with any_host.app.app_context():
         customer = any_host.customer()
