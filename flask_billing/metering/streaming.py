@@ -6,6 +6,7 @@ import collections.abc as c
 import typing as t
 from datetime import timedelta
 
+from ..errors import InvalidUsageError
 from ..models import Customer
 from .dimensions import Dimensions
 from .reservations import Reservation, reserve
@@ -41,7 +42,7 @@ class MeteredStream(c.Iterator[Chunk], t.Generic[Chunk]):
 
         try:
             chunk = next(self._chunks)
-            self.used += self._cost(chunk)
+            self.used += _checked(self._cost(chunk))
         except BaseException:  # the end of the chunks is one of them
             self.close()
             raise
@@ -79,8 +80,19 @@ def metered_stream(
     It settles when the chunks end, break off by an exception or are closed by the server.
 
     :param estimate: units to hold; a refusal comes before the first chunk.
-    :param cost: units of one chunk; 0 for all but the last where only that one tells.
+    :param cost: units of one chunk; 0 for all but the last where only that one tells. What is no
+        whole number from 0 breaks the stream off, with an ``InvalidUsageError``.
     :raises QuotaExceeded: where the estimate is not left.
     """
     reservation = reserve(meter, estimate, key=key, ttl=ttl, customer=customer, **dimensions)
     return MeteredStream(reservation, chunks, cost)
+
+
+def _checked(cost: int) -> int:
+    if type(cost) is not int or cost < 0:
+        raise InvalidUsageError(
+            f"A chunk cannot cost {cost!r}. What was sent before it is settled. Let 'cost' return "
+            "a whole number from 0, in the meter's smallest unit."
+        )
+
+    return cost

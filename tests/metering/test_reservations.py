@@ -212,6 +212,19 @@ def test_a_stream_that_breaks_off_settles_what_it_sent(shop: Shop) -> None:
     assert shop.counters()[DAY] == (2, 0)
 
 
+@pytest.mark.parametrize("wrong", [1.5, -1, None, True])
+def test_a_chunk_without_a_cost_breaks_the_stream_off(shop: Shop, wrong: t.Any) -> None:
+    costs = {"a": 3, "b": wrong, "c": 4}
+    stream = metering.metered_stream(
+        "tokens", 60, "abc", cost=costs.__getitem__, customer=shop.host.customer()
+    )
+
+    with pytest.raises(InvalidUsageError, match="What was sent before it is settled"):
+        list(stream)
+
+    assert shop.counters()[DAY] == (3, 0)
+
+
 def test_a_client_that_goes_away_pays_for_what_it_got(shop: Shop) -> None:
     billing = shop.host.billing
 
