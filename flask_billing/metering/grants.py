@@ -237,7 +237,9 @@ def _check_terms(
 
     times = [starts_at] if expires_at is None else [starts_at, expires_at]
 
-    if any(time.tzinfo is None for time in times) or times != sorted(set(times)):
+    aware = all(isinstance(time, datetime) and time.tzinfo is not None for time in times)
+
+    if not aware or times != sorted(set(times)):
         raise InvalidUsageError(
             "A grant begins and expires at aware times, in this order. Nothing was granted."
         )

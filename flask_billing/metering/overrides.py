@@ -47,8 +47,7 @@ def set_override(
     if window is not None:
         check_window(window)
 
-    if ends_at is not None and ends_at <= starts_at:
-        raise InvalidUsageError("The override ends before it starts. Nothing was changed.")
+    _check_span(starts_at, ends_at)
 
     if not actor.strip() or not reason.strip():
         raise InvalidUsageError("An override says who set it and why. Nothing was changed.")
@@ -90,6 +89,16 @@ def overrides_of(customer: Customer) -> c.Sequence[LimitOverride]:
         .all()
     )
     return found
+
+
+def _check_span(starts_at: datetime, ends_at: datetime | None) -> None:
+    times = [starts_at] if ends_at is None else [starts_at, ends_at]
+
+    if not all(isinstance(time, datetime) and time.tzinfo is not None for time in times):
+        raise InvalidUsageError("An override starts and ends at aware times. Nothing was changed.")
+
+    if times != sorted(set(times)):
+        raise InvalidUsageError("The override ends before it starts. Nothing was changed.")
 
 
 def _check_limit(limit: int | None) -> None:

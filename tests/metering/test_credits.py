@@ -307,6 +307,7 @@ def test_granting_again_for_the_same_source_does_nothing(open_shop: Opener) -> N
         {"reason": ""},
         {"expires_at": NOON},
         {"expires_at": NOON.replace(tzinfo=None)},
+        {"expires_at": NOON.date()},
     ],
 )
 def test_what_is_no_grant_is_refused(open_shop: Opener, wrong: dict[str, t.Any]) -> None:
