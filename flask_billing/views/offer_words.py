@@ -175,11 +175,16 @@ def _pause(terms: Terms, plan: str) -> tuple[str, str, str]:
     title = ngettext(
         "Pause %(plan)s for %(num)s month", "Pause %(plan)s for %(num)s months", months, plan=plan
     )
-    said = _(
-        "No payments from %(start)s on. The plan runs again at %(price)s from %(end)s.",
-        start=_day(terms.starts_at),
-        end=_day(terms.ends_at),
-        price=_each(terms.regular, terms),
+    start, end = _day(terms.starts_at), _day(terms.ends_at)
+    said = (
+        _("No payments from %(start)s on. The plan runs again from %(end)s.", start=start, end=end)
+        if terms.regular is None
+        else _(
+            "No payments from %(start)s on. The plan runs again at %(price)s from %(end)s.",
+            start=start,
+            end=end,
+            price=_each(terms.regular, terms),
+        )
     )
     return title, said, ngettext("Pause for %(num)s month", "Pause for %(num)s months", months)
 

@@ -14,7 +14,8 @@ from flask_billing.formatting import day
 from flask_billing.models import Cancellation, OfferRedemption, Outbox
 
 from ..host import Host
-from ..retention.shop import catalog, pass_days, settle, subscription_row
+from ..retention.shop import OFFERS, catalog, pass_days, settle, subscription_row
+from ..subscriptions.test_metered_plans import CATALOG as METERED
 from .person import Person, words
 
 MakeApp = c.Callable[..., Host]
@@ -100,6 +101,23 @@ def test_other_words_than_those_shown_change_nothing(shop: Host) -> None:
     assert "The offer changed while you were reading it. Nothing was changed." in words(answer)
     assert "$23.20/month" in words(answer), "what is offered now is shown again"
     assert shop.rows(OfferRedemption) == []
+
+
+def test_a_plan_whose_use_is_billed_is_offered_a_pause_and_no_discount(make_app: MakeApp) -> None:
+    pause = {"key": "rest", "kind": "pause", "months": 2}
+    shop = make_app(catalog={**METERED, "offers": [OFFERS[0], pause]})
+    person = settle(shop, "small")
+    begins = subscription_row(shop).current_period_end
+    assert begins is not None
+    answer = choose(person, "too_expensive")
+
+    with shop.app.test_request_context():
+        assert f"No payments from {day(begins)} on. The plan runs again from" in words(answer)
+
+    assert "% less" not in words(answer), "it would take from the usage too"
+    done = person.open(take(person, answer).headers["Location"])
+    assert "Your plan will pause" in words(done)
+    assert subscription_row(shop).pause is not None
 
 
 def test_an_offer_of_another_customer_is_not_found(shop: Host) -> None:
