@@ -123,22 +123,23 @@ def finish_open(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(minute
 
 
 def _carry_out(change: CustomerChange, customer: Customer) -> None:
-    assert customer.stripe_id is not None, "it was made sure of before the intent was written"
+    # It may have been deleted at Stripe since the intent was written.
+    stripe_id = ensure_stripe_customer(customer, _ACTION)
 
     try:
-        _write(change, customer.stripe_id)
+        _write(change, stripe_id)
     except StripeRejectedError as error:
         customer_changes.close(change, "failed", error.code or "refused")
 
         with contextlib.suppress(StripeError):  # one of several steps may have been taken
-            sync.pull("customer", customer.stripe_id, action=_ACTION)
+            sync.pull("customer", stripe_id, action=_ACTION)
 
         raise DetailsRefusedError(_field(error)) from error
     except StripeUnreachableError as error:
         customer_changes.leave_replayed_answer(change, error)
         raise
 
-    sync.pull("customer", customer.stripe_id, action=_ACTION)
+    sync.pull("customer", stripe_id, action=_ACTION)
     customer_changes.close(change, "done")
 
 

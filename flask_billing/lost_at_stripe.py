@@ -38,6 +38,7 @@ def _unlink(customer: Customer, action: str) -> bool:
             connection.execute(
                 sa.update(Customer).where(Customer.id == customer.id).values(stripe_id=None)
             )
+            sync.let_go_of_cards(connection, customer.id)
 
     # The ticket too, of which the next one's idempotency key is made.
     update(customer, "stripe_id", "applied_ticket")

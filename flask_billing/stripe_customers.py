@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from . import sync
 from .database import committed, refuse_busy_session, update
 from .errors import BillingError
 from .models import Customer
@@ -31,6 +32,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
             .where(Customer.id == customer.id, Customer.stripe_id.is_(None))
             .values(stripe_id=created["id"])
         )
+        _go_on(connection, customer, created["id"])
 
     update(customer, "stripe_id")
     assert customer.stripe_id is not None
@@ -64,6 +66,7 @@ def link(customer: Customer, stripe_id: str) -> None:
                 )
                 .values(stripe_id=stripe_id)
             ).rowcount
+            _go_on(connection, customer, stripe_id)
     except sa.exc.IntegrityError:  # another row has it
         linked = 0
 
@@ -74,6 +77,12 @@ def link(customer: Customer, stripe_id: str) -> None:
         )
 
     update(customer, "stripe_id")
+
+
+def _go_on(connection: sa.Connection, customer: Customer, stripe_id: str) -> None:
+    """Let nothing that Stripe tells of the new one pass for older than what it told of another."""
+    if customer.applied_ticket:
+        sync.go_on_from(connection, stripe_id, customer.applied_ticket)
 
 
 def _params(customer: Customer) -> dict[str, object]:

@@ -13,7 +13,9 @@ import sqlalchemy as sa
 
 from flask_billing import Customer
 from flask_billing.models import Checkout, StripePrice
+from flask_billing.row_marks import customer_metadata
 from flask_billing.sandbox import Sandbox
+from flask_billing.stripe_customers import ensure_stripe_customer
 
 from .host import Host
 from .views.person import Person, session_id_of, words
@@ -32,6 +34,29 @@ def test_a_customer_deleted_at_stripe_unheard_buys_as_a_new_one(host: Host) -> N
     [customer] = host.rows(Customer)
     assert customer.stripe_id not in (None, deleted)
     assert plan_of(person) == "pro"
+
+
+def test_what_stripe_tells_of_the_next_customer_is_no_old_news(any_host: Host) -> None:
+    """Each customer at Stripe has tickets of its own, and the row bears those of the one before."""
+    client = any_host.sandbox.client()
+
+    with any_host.app.app_context():
+        first = ensure_stripe_customer(any_host.customer(), "A test")
+        mark = customer_metadata(any_host.customer())
+
+    for name in ("Ada", "Ada & Sons", "Ada Ltd"):
+        client.v1.customers.update(first, {"name": name})
+        any_host.sandbox.webhooks.deliver()
+
+    client.v1.customers.delete(first)
+    any_host.sandbox.webhooks.deliver()
+    second = client.v1.customers.create({"metadata": mark}).id
+
+    for name in ("Eve", "Eve Inc"):
+        client.v1.customers.update(second, {"name": name})
+        any_host.sandbox.webhooks.deliver()
+        [row] = any_host.rows(Customer)
+        assert (row.stripe_id, row.name) == (second, name)
 
 
 def test_a_sandbox_made_anew_does_not_stand_in_the_way(make_app: MakeApp) -> None:

@@ -12,6 +12,7 @@ import collections.abc as c
 import contextlib
 import dataclasses
 import datetime as dt
+import functools
 import importlib
 import logging
 import typing as t
@@ -25,6 +26,7 @@ from ..errors import (
     LastPaymentMethodError,
     PaymentMethodsChangedError,
     StripeError,
+    StripeNotFoundError,
     StripeRejectedError,
     StripeUnreachableError,
 )
@@ -93,8 +95,11 @@ def carry_out(customer: Customer, wish: Wish, check: Check | None = None) -> Pay
             change = open_change
             break
 
-        with contextlib.suppress(StripeRejectedError, LastPaymentMethodError):  # it is closed then
+        try:
             perform(open_change)
+        except (StripeRejectedError, LastPaymentMethodError):
+            if fresh(open_change.id).state == "open":  # how things stand could not be read
+                raise
 
     try:
         change = perform(change)
@@ -214,14 +219,9 @@ def _close(
     change: PaymentMethodChange, outcome: str, reason: str | None = None
 ) -> PaymentMethodChange:
     """Write how Stripe has everything now, then that the change is closed."""
-    sync.pull("customer", known.stripe_customer_of(change), action=known.ACTION)
-
-    for subscription, _own in known.live_subscriptions(change.customer_id):
-        sync.pull("subscription", subscription, action=known.ACTION)
-
-    for method in (change.method, change.successor):
-        if method is not None:
-            known.pull_method(method)
+    for look in _looks(change):
+        with contextlib.suppress(StripeNotFoundError):  # deleted, or of a sandbox before this one
+            look()
 
     with committed(known.ACTION) as connection:
         connection.execute(
@@ -231,6 +231,18 @@ def _close(
         )
 
     return fresh(change.id)
+
+
+def _looks(change: PaymentMethodChange) -> c.Iterator[c.Callable[[], object]]:
+    """The ways to read anew what a change was about."""
+    yield lambda: sync.pull("customer", known.stripe_customer_of(change), action=known.ACTION)
+
+    for subscription, _own in known.live_subscriptions(change.customer_id):
+        yield functools.partial(sync.pull, "subscription", subscription, action=known.ACTION)
+
+    for method in (change.method, change.successor):
+        if method is not None:
+            yield functools.partial(known.pull_method, method)
 
 
 def _leave_replayed_answer(change: PaymentMethodChange, error: StripeUnreachableError) -> None:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from .. import sync
 from ..database import reading, reread
+from ..errors import StripeNotFoundError
 from ..models import ENDED, Customer, PaymentMethod, PaymentMethodChange, Subscription
 from ..stripe_gateway import StripeObject
 
@@ -16,10 +17,21 @@ ACTION: t.Final = "Changing payment methods"
 
 
 def stripe_customer_of(change: PaymentMethodChange) -> str:
-    """The customer of a change at Stripe."""
+    """The customer of a change at Stripe.
+
+    :raises StripeNotFoundError: where it was deleted there meanwhile.
+    """
     found = reread(sa.select(Customer).where(Customer.id == change.customer_id))
     assert found is not None, "changes belong to customers"
-    assert found.stripe_id is not None, "they have a payment method there"
+
+    if found.stripe_id is None:
+        raise StripeNotFoundError(
+            f"Customer {found.id} was deleted at Stripe, with their payment methods. Nothing was "
+            "changed and nothing was charged.",
+            code="resource_missing",
+            param="customer",
+        )
+
     return found.stripe_id
 
 

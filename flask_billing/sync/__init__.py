@@ -12,7 +12,8 @@ from .. import outbox
 from ..database import committed
 from .fetch import Fetched, Kind, fetch, invoice_of_payment
 from .given_back import forget_draft
-from .tickets import draw
+from .rows import let_go_of_cards
+from .tickets import draw, go_on_from
 from .tickets import insert as ticket_insert
 from .write import Extra, write
 
@@ -23,7 +24,9 @@ __all__ = [
     "draw",
     "fetch",
     "forget_draft",
+    "go_on_from",
     "invoice_of_payment",
+    "let_go_of_cards",
     "pull",
     "ticket_insert",
     "write",

@@ -8,6 +8,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from .. import clock
 from ..database import insert_for
 from ..models import Customer, Invoice, PaymentMethod, Subscription
 from ..prepared import Prepared
@@ -74,6 +75,18 @@ def customer_statement(dialect: sa.Dialect, names: tuple[str, ...]) -> Prepared:
         .values({name: sa.bindparam(name) for name in names})
     )
     return Prepared(statement, dialect)
+
+
+def let_go_of_cards(connection: sa.Connection, customer_id: int) -> None:
+    """Take off the payment methods of a customer whom Stripe does not have any more.
+
+    Stripe detached them with the customer, so none of them can be charged by the next one.
+    """
+    connection.execute(
+        sa.update(PaymentMethod)
+        .where(PaymentMethod.customer_id == customer_id, PaymentMethod.detached_at.is_(None))
+        .values(detached_at=clock.now())
+    )
 
 
 @functools.lru_cache(maxsize=64)

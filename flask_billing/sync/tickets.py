@@ -25,6 +25,20 @@ def draw(connection: sa.Connection, object_ids: c.Collection[str]) -> dict[str, 
     return {row["object_id"]: row["ticket"] for row in drawn}
 
 
+def go_on_from(connection: sa.Connection, object_id: str, ticket: int) -> None:
+    """Let the tickets of an object begin above those of another that its row stood for before."""
+    statement = insert_for(connection.dialect.name, SyncTicket).values(
+        object_id=object_id, ticket=ticket
+    )
+    higher = sa.case(
+        (SyncTicket.ticket < statement.excluded.ticket, statement.excluded.ticket),
+        else_=SyncTicket.ticket,
+    )
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=["object_id"], set_={"ticket": higher})
+    )
+
+
 @functools.lru_cache(maxsize=16)
 def _statement(dialect: sa.Dialect, count: int) -> Prepared:
     return Prepared(insert(dialect, count), dialect)

@@ -27,6 +27,7 @@ from . import changes, columns, given_back, rows, transitions, whose
 from .fetch import Fetched
 from .plans import terms_of
 from .rows import Row, Synced
+from .tickets import go_on_from
 
 Tickets = c.Mapping[str, int]
 #: What the caller adds to the writes; gets the customer's id and returns outbox rows.
@@ -184,6 +185,9 @@ class _Write:
         if linked.rowcount == 0:
             raise LostError
 
+        if before["customer_ticket"]:
+            go_on_from(self.writes.transaction, stripe_customer, before["customer_ticket"])
+
     def _is_new_to(self, before: Row) -> bool:
         customer = self.fetched.get("customer")
 
@@ -200,21 +204,23 @@ class _Write:
     def _write_customer(
         self, customer: stripe_objects.StripeObject, before: Row, customer_id: int
     ) -> None:
-        ticket = self.tickets[customer["id"]]
+        ticket, seen = self.tickets[customer["id"]], before["customer_ticket"]
 
-        if before["customer_ticket"] >= ticket:
+        # The ticket of a row that was not linked yet is of the customer that Stripe had before.
+        if seen >= ticket and before["customer_stripe_id"] is not None:
             return
 
-        values = {"applied_ticket": ticket}
+        values = {"applied_ticket": max(ticket, seen)}
 
         # Of a closed account nothing is learned again that was forgotten.
         if before["customer_closed_at"] is None or customer.get("deleted"):
             values.update(columns.customer_values(customer))
 
+        if customer.get("deleted"):
+            rows.let_go_of_cards(self.writes.transaction, customer_id)
+
         statement = rows.customer_statement(self.connection.dialect, tuple(values))
-        self.writes.add(
-            statement, {**values, "row": customer_id, "seen": before["customer_ticket"]}
-        )
+        self.writes.add(statement, {**values, "row": customer_id, "seen": seen})
 
     def _write_invoice(
         self, invoice: stripe_objects.StripeObject, before: Row, customer_id: int
@@ -298,7 +304,9 @@ class _Write:
         if seen is not None and seen >= ticket:
             return
 
-        detached = asked_for and stripe_objects.reference(method.get("customer")) is None
+        holder = stripe_objects.reference(method.get("customer"))
+        # One whose customer was deleted at Stripe may still name that one.
+        detached = asked_for and (holder is None or holder != before["customer_stripe_id"])
         self.writes.add(
             rows.upsert_statement(PaymentMethod, self.connection.dialect),
             {
