@@ -5,7 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import typing as t
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -14,8 +14,9 @@ from ..catalog import Limit
 from ..models import Customer, UsageCounter
 from ..state import BillingState, state
 from . import grants, store
-from .buckets import Bucket
+from .buckets import TICK, Bucket
 from .limits import Facts
+from .limits_then import limits_at
 from .sheets import Sheet, forget, sheet_for
 from .slots import Slot
 
@@ -86,7 +87,7 @@ def _ended(facts: Facts, slot: Slot) -> _Ended | None:
     if bucket.start in facts.resets.get((limit.meter, limit.window), ()):
         return None  # an admin's reset gave a fresh quota already
 
-    before = facts.bucket(limit.window, limit.meter, bucket.start - timedelta(microseconds=1), None)
+    before = facts.bucket(limit.window, limit.meter, bucket.start - TICK, None)
     return _Ended(limit, before, bucket)
 
 
@@ -132,12 +133,27 @@ def _unused(connection: sa.Connection, current: BillingState, facts: Facts, ende
 
     if counter is None:
         # Nothing was used. Who came in mid-period had no whole one.
-        return ended.limit.included if _was_there(facts, ended.bucket.start) else 0
+        was_there = _was_there(facts, ended.bucket.start)
+        return _included(connection, current, facts, ended) if was_there else 0
 
     if counter.limit is None or not _rolls_over(current, ended.limit, counter.plan):
         return 0
 
     return int(counter.limit - (counter.used + counter.reserved - counter.credited))
+
+
+def _included(connection: sa.Connection, current: BillingState, facts: Facts, ended: _Ended) -> int:
+    """What a period that nobody used included at its end; 0 where that did not roll over."""
+    assert ended.bucket.end is not None, "it has ended"
+    limit, at = ended.limit, ended.bucket.end - TICK
+    return next(
+        (
+            one.included
+            for one in limits_at(connection, current.catalog, facts, limit.meter, at)
+            if one.rollover and (one.window, one.scope) == (limit.window, limit.scope)
+        ),
+        0,
+    )
 
 
 def _was_there(facts: Facts, start: datetime | None) -> bool:
