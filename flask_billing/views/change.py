@@ -153,8 +153,16 @@ def _asked(
 
 
 def _other_interval(quote: Quote) -> str | None:
-    """The interval the same plan could be had by as well."""
+    """The interval the same plan could be had by as well, where it is not had already."""
     other = "month" if quote.interval == "year" else "year"
+
+    if (quote.plan, other, quote.quantity) == (
+        quote.from_plan,
+        quote.from_interval,
+        quote.from_quantity,
+    ):
+        return None
+
     return other if quote.plan.price(other, quote.currency) is not None else None
 
 

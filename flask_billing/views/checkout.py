@@ -41,7 +41,9 @@ def create() -> ResponseReturnValue:
         quantity=_quantity(),
         success_url=redirects.external_url("billing.checkout.success")
         + "?session_id={CHECKOUT_SESSION_ID}",
-        cancel_url=redirects.external_url("billing.checkout.cancelled"),
+        cancel_url=redirects.external_url(
+            "billing.checkout.cancelled", interval=request.form.get("interval")
+        ),
     )
     return fragments.go(redirects.checked(started.url))
 
@@ -129,7 +131,7 @@ def watch() -> ResponseReturnValue:
 def cancelled() -> ResponseReturnValue:
     """The way back from a checkout that was left."""
     toasts.push("info", _("Checkout cancelled. You weren't charged."))
-    return fragments.go(url_for("billing.plans"))
+    return fragments.go(url_for("billing.plans", interval=request.args.get("interval")))
 
 
 def _shown(result: checkouts.Result, visitor: Visitor, *, poll: int) -> ResponseReturnValue:

@@ -68,6 +68,12 @@ def test_the_button_says_what_is_charged(customer: Subscriber) -> None:
     assert customer.paid[0] == due
 
 
+def test_the_plan_one_has_is_no_way_to_pay_instead(customer: Subscriber) -> None:
+    assert "Pay by the year instead" in words(look(customer, "plan=pro&interval=month"))
+    assert "Pay by the month instead" in words(look(customer, "plan=pro&interval=year"))
+    assert "Pay by the month instead" not in words(look(customer, "plan=starter&interval=year"))
+
+
 def test_with_scripts_the_page_is_replaced_in_place(customer: Subscriber) -> None:
     answer = confirm(customer, look(customer, "plan=pro"), htmx=True)
 

@@ -159,12 +159,15 @@ def test_an_address_that_names_no_session_is_not_found(any_host: Host, session_i
         assert answer.status_code == 404
 
 
-def test_leaving_checkout_says_that_nothing_was_charged(person: Person) -> None:
-    person.choose("starter")
-    left = person.open("/billing/checkout/cancelled")
+def test_leaving_checkout_says_that_nothing_was_charged(host: Host, person: Person) -> None:
+    hosted = person.choose("starter", "year").headers["Location"]
+    session = host.sandbox.client().v1.checkout.sessions.retrieve(session_id_of(hosted))
+    assert session.cancel_url is not None
+    left = person.open(session.cancel_url.removeprefix("http://localhost"))
 
-    assert left.headers["Location"] == "/billing/plans"
-    assert "Checkout cancelled. You weren't charged." in words(person.open("/billing/plans"))
+    assert left.headers["Location"] == "/billing/plans?interval=year"
+    back = words(person.open(left.headers["Location"]))
+    assert "Checkout cancelled. You weren't charged." in back
     assert "Checkout cancelled" not in words(person.open("/billing/plans"))
 
 
