@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import collections.abc as c
+import math
+
 from ..catalog import UNLIMITED, Limit, Meter
 from ..state import BillingState
 from .allotment import Allotment
 from .buckets import Bucket
 from .decision import Decision, Reason, Source, Usage, usage_of
 from .entries import Entry, Result
-from .slots import Slot, Slots
+from .slots import NO_CEILING, Slot, Slots
 
 
 def booked(current: BillingState, slots: Slots, entry: Entry, result: Result | None) -> Decision:
     """The answer to what was booked now, or before where there is no ``result``."""
-    slot = tightest(slots)
-    drawn, counter = 0, (slot.used, slot.reserved, slot.credited)
+    slot = first_to_stop(slots)
+    drawn, counters = 0, {}
 
     if result is not None:  # other threads may have taught the slots more since
-        drawn, counter = result.credits, result.counters[slot.bucket.key]
+        drawn, counters = result.credits, result.counters
+
+    seen = [
+        (one, counters.get(one.bucket.key, (one.used, one.reserved, one.credited)))
+        for one in slots.every
+    ]
+    counter = next(counter for one, counter in seen if one is slot)
 
     return Decision(
         True,
         entry.quantity,
-        _reason(slot.limit, counter[0] - counter[2]),
+        _reason((one.limit, used - credited) for one, (used, _held, credited) in seen),
         _status(current, slots, slot, counter),
         entry.customer_id,
         slots.plan.key if slots.plan else None,
@@ -62,13 +71,15 @@ def admitted(
     current: BillingState, slots: Slots, customer_id: int, quantity: int, allotment: Allotment
 ) -> Decision:
     """The answer to a question, or to a hold: nothing was booked."""
-    slot = tightest(slots)
+    slot = first_to_stop(slots)
     drawn = allotment.credits
-    rest = quantity - drawn if slot.creditable else quantity
     return Decision(
         True,
         quantity,
-        _reason(slot.limit, slot.taken + rest),
+        _reason(
+            (one.limit, one.taken + quantity - (drawn if one.creditable else 0))
+            for one in slots.every
+        ),
         usage_in(current, slots, slot),
         customer_id,
         slots.plan.key if slots.plan else None,
@@ -89,14 +100,18 @@ def usage_in(current: BillingState, slots: Slots, slot: Slot) -> Usage:
     return _status(current, slots, slot, (slot.used, slot.reserved, slot.credited))
 
 
-def tightest(slots: Slots) -> Slot:
-    """The slot nearest its limit: what a person wants to know of a meter with several windows."""
+def first_to_stop(slots: Slots) -> Slot:
+    """The slot that will stop use first, which is told of a meter with several windows.
+
+    One that stops goes before one that goes on, as where more is sold or a limit is soft. Then
+    the fullest: by where it stops, what credits leave included, or else by what it includes.
+    """
     every = slots.every
 
     if len(every) == 1:
         return every[0]
 
-    return max(every, key=_fullness)
+    return max(every, key=lambda slot: _nearness(slot, slots.credits))
 
 
 def _status(
@@ -115,11 +130,14 @@ def _status(
     )
 
 
-def _reason(limit: Limit, counted: int) -> Reason:
-    if limit.unlimited or counted <= limit.included:
+def _reason(counted: c.Iterable[tuple[Limit, int]]) -> Reason:
+    """Whether any limit is passed by what it counts."""
+    passed = [limit for limit, units in counted if units > limit.included and not limit.unlimited]
+
+    if not passed:
         return "within_limit"
 
-    return "over_limit" if limit.included else "not_included"
+    return "over_limit" if all(limit.included for limit in passed) else "not_included"
 
 
 def source_of(slots: Slots, drawn: int, quantity: int = 0) -> Source:
@@ -134,11 +152,14 @@ def source_of(slots: Slots, drawn: int, quantity: int = 0) -> Source:
     return "credits" if drawn else "included"
 
 
-def _fullness(slot: Slot) -> float:
+def _nearness(slot: Slot, credits_left: int) -> tuple[bool, float]:
     if slot.limit.unlimited:
-        return -1.0
+        return False, -1.0
 
-    return slot.taken / slot.limit.included if slot.limit.included else 2.0**60
+    stops = slot.ceiling < NO_CEILING
+    end = slot.ceiling if stops else slot.limit.included
+    end += credits_left if slot.creditable else 0
+    return stops, slot.taken / end if end else math.inf
 
 
 def _colours(current: BillingState) -> tuple[int, int]:

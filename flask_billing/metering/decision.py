@@ -176,7 +176,7 @@ class Decision:
     :param source: what the units were taken from; of several the last.
     :param credits: how many of them were taken from credits.
     :param degraded: whether the usage store was down, and the call went on unbooked.
-    :param status: usage after the decision, in the window nearest its limit.
+    :param status: usage after the decision, in the window that will stop use first, or that did.
     :param plan: key of the plan whose limits hold; None without a plan.
     :param key: the idempotency key of what was booked; None where nothing was.
     """

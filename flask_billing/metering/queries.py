@@ -7,7 +7,7 @@ from ..models import Customer
 from ..state import state
 from . import charges, store
 from .accounts import current_customer_id, current_member
-from .answers import tightest, usage_in
+from .answers import first_to_stop, usage_in
 from .booking import seed_unopened
 from .decision import Usage
 from .inputs import find_meter
@@ -17,8 +17,9 @@ from .sheets import Sheet, sheet_for
 def usage(meter: str, *, customer: Customer | None = None) -> Usage:
     """How much of a meter is used in its current period.
 
-    Of several windows, the one nearest its limit. What Stripe would charge for the meter is told
-    with it, whichever that is.
+    Of several windows, the one that will stop use first: one that stops goes before one that goes
+    on, and then the fullest. What Stripe would charge for the meter is told with it, whichever
+    that is.
 
     :param customer: None is the signed-in owner's.
     :raises InvalidUsageError: for an unknown meter.
@@ -28,7 +29,7 @@ def usage(meter: str, *, customer: Customer | None = None) -> Usage:
     sheet = _sheet(customer)
     slots = sheet.for_meter(found, sheet.now(meter), current_member(current, customer))
     seed_unopened(current, sheet, slots, current_member(current, customer))
-    usage = usage_in(current, slots, tightest(slots))
+    usage = usage_in(current, slots, first_to_stop(slots))
     return charges.with_estimate(usage, charges.estimates(current, sheet, [meter]))
 
 

@@ -82,7 +82,7 @@ def views_of(customer: Customer) -> list[MeterView]:
 
 
 def meter_of(customer: Customer, key: str) -> MeterView:
-    """One meter of a customer, in the window nearest its limit."""
+    """One meter of a customer, in the window that will stop use first."""
     usage = metering.usage(key, customer=customer)
     plan, currency = metering.plan_in_force(customer), customers.currency_of(customer)
     return view_of(usage, plan, currency, timezone=customer.timezone)
