@@ -414,7 +414,8 @@ class Billing:
     ) -> c.Callable[[View], View]:
         """Count each call of a view; a call beyond the quota meets a 429 with a way out.
 
-        :param quantity: units a call costs, or a function that tells for the current request.
+        :param quantity: units a call costs, or a function that tells for the current request; 0
+            is not counted.
         """
         from .metering.decorator import metered
         from .views.gates import signed_out

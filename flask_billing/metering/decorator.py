@@ -12,7 +12,9 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Unauthorized
 
 from ..errors import NotSignedInError
-from .calls import count_call, taking_back
+from ..state import state
+from .accounts import current_owner_key
+from .calls import Call, count_call, taking_back
 
 View = t.TypeVar("View", bound=c.Callable[..., t.Any])
 Cost = int | c.Callable[[], int]
@@ -34,7 +36,8 @@ def metered(
     What a call cost is taken back where the view fails: by an exception, a status from 500 on,
     or a refusal of another meter inside it.
 
-    :param quantity: units a call costs, or a function that tells for the current request.
+    :param quantity: units a call costs, or a function that tells for the current request; 0 is
+        not counted.
     :param signed_out: answers where nobody is signed in; None is a plain 401.
     """
 
@@ -51,17 +54,25 @@ def metered(
             cost = quantity if isinstance(quantity, int) else quantity()
 
             try:
-                call = count_call(meter, cost)
+                calls = [count_call(meter, cost)] if cost != 0 else _uncounted()
             except NotSignedInError as error:
                 if signed_out is not None:
                     return signed_out()
 
                 raise Unauthorized("Sign in to use this. Nothing was counted.") from error
 
-            with taking_back([call]):
+            with taking_back(calls):
                 return call_view(*args, **kwargs)
 
         setattr(counted, COUNTS_ON, (*getattr(view, COUNTS_ON, ()), meter))
         return t.cast("View", counted)
 
     return decorate
+
+
+def _uncounted() -> list[Call]:
+    """No calls, of whoever is signed in: what costs nothing is still not for nobody."""
+    if current_owner_key(state()) is None:
+        raise NotSignedInError
+
+    return []

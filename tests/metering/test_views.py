@@ -188,6 +188,12 @@ def test_a_cost_may_depend_on_the_request(any_shop: Host) -> None:
     assert used(any_shop, "words") == 100
 
 
+def test_a_request_that_costs_nothing_is_not_counted(any_shop: Host) -> None:
+    assert any_shop.client().post("/write", data={"words": 0}).status_code == 200
+    assert any_shop.client(None).post("/write", data={"words": 0}).status_code == 401
+    assert any_shop.rows(UsageEvent) == []
+
+
 def test_a_script_gets_a_problem_document(any_shop: Host) -> None:
     answer = exhausted(any_shop)
     problem = json.loads(answer.data)
