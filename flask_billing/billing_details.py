@@ -63,15 +63,14 @@ class Details:
         :param known: the address as it is.
         """
         address = {part: text for part in ADDRESS if (text := self.address.get(part))}
-        dropped = [part for part in ADDRESS if (known or {}).get(part) and part not in address]
         return {
-            "clear_address": bool(dropped),
+            "clear_address": _drops(known, address),
             "customer": {
                 "name": self.name,
                 "email": self.email,
                 **({"address": address} if address else {}),
             },
-            "tax_id": None if self.tax_id is None else list(self.tax_id),
+            "tax_ids": [] if self.tax_id is None else [list(self.tax_id)],
             "removed": list(self.removed),
         }
 
@@ -80,17 +79,22 @@ def save(customer: Customer, details: Details, actor: str | None = None) -> None
     """Write billing details to Stripe, and from there to our row.
 
     :raises DetailsRefusedError: where Stripe does not take one of them.
-    :raises StripeUnreachableError: where Stripe did not answer; the wish is recorded and
-        carried out later all the same.
+    :raises StripeUnreachableError: where Stripe did not answer, or StripeRateLimitedError where it
+        asked to slow down; the wish is recorded and carried out later all the same.
     """
-    ensure_stripe_customer(customer, _ACTION)
     request = details.request(customer.address)
-
     change = customer_changes.begin(customer, "details", request=request, actor=actor)
 
     while change.request != request:  # an older wish, left open by a crash or under way
-        with contextlib.suppress(DetailsRefusedError):
+        try:
             _carry_out(change, customer)
+        except DetailsRefusedError:
+            pass  # it is closed
+        except StripeError:
+            assert change.request is not None, "the intent says what is wanted"
+            both = _after(change.request, request)
+            customer_changes.supersede(change, customer, request=both, actor=actor)
+            raise
 
         change = customer_changes.begin(customer, "details", request=request, actor=actor)
 
@@ -123,16 +127,16 @@ def finish_open(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(minute
 
 
 def _carry_out(change: CustomerChange, customer: Customer) -> None:
-    # It may have been deleted at Stripe since the intent was written.
-    stripe_id = ensure_stripe_customer(customer, _ACTION)
-
     try:
+        # Who was at Stripe when the intent was written may have been deleted there since.
+        stripe_id = ensure_stripe_customer(customer, _ACTION)
         _write(change, stripe_id)
     except StripeRejectedError as error:
         customer_changes.close(change, "failed", error.code or "refused")
 
-        with contextlib.suppress(StripeError):  # one of several steps may have been taken
-            sync.pull("customer", stripe_id, action=_ACTION)
+        if customer.stripe_id is not None:
+            with contextlib.suppress(StripeError):  # one of several steps may have been taken
+                sync.pull("customer", customer.stripe_id, action=_ACTION)
 
         raise DetailsRefusedError(_field(error)) from error
     except StripeUnreachableError as error:
@@ -144,23 +148,23 @@ def _carry_out(change: CustomerChange, customer: Customer) -> None:
 
 
 def _write(change: CustomerChange, stripe_id: str) -> None:
-    """The calls a change is made of: first the one that Stripe is the likeliest to refuse."""
+    """The calls a change is made of: first those that Stripe is the likeliest to refuse.
+
+    An address is only taken away once the one that follows was taken.
+    """
     assert change.request is not None, "the intent says what is wanted"
     path = f"/v1/customers/{stripe_id}"
-
-    if change.request["tax_id"] is not None:
-        _add_tax_id(change, f"{path}/tax_ids", *change.request["tax_id"])
+    wanted = change.request["customer"]
+    steps = [("details", wanted)]
 
     if change.request["clear_address"]:
-        gateway().post(
-            path, {"address": ""}, idempotency_key=customer_changes.key(change, "clear-address")
-        )
+        steps += [("clear-address", {"address": ""}), ("details-again", wanted)]
 
-    gateway().post(
-        path,
-        change.request["customer"],
-        idempotency_key=customer_changes.key(change, "details"),
-    )
+    for kind, value in change.request["tax_ids"]:
+        _add_tax_id(change, f"{path}/tax_ids", kind, value)
+
+    for step, params in steps:
+        gateway().post(path, params, idempotency_key=customer_changes.key(change, step))
 
     for tax_id in change.request["removed"]:
         with contextlib.suppress(StripeNotFoundError):  # an earlier attempt took it away
@@ -176,8 +180,26 @@ def _add_tax_id(change: CustomerChange, path: str, kind: str, value: str) -> Non
     gateway().post(
         path,
         {"type": kind, "value": value},
-        idempotency_key=customer_changes.key(change, "tax-id"),
+        idempotency_key=customer_changes.key(change, f"tax-id-{kind}"),
     )
+
+
+def _after(earlier: c.Mapping[str, t.Any], request: dict[str, t.Any]) -> dict[str, t.Any]:
+    """What to ask for instead of two wishes, the first of which may have come true in part."""
+    was, now = (one["customer"].get("address") for one in (earlier, request))
+    clears = earlier["clear_address"] or request["clear_address"] or _drops(was, now or {})
+    tax_ids = {**dict(earlier["tax_ids"]), **dict(request["tax_ids"])}  # one of a kind
+    return {
+        **request,
+        "clear_address": clears,
+        "tax_ids": [list(tax_id) for tax_id in tax_ids.items()],
+        "removed": sorted({*earlier["removed"], *request["removed"]}),
+    }
+
+
+def _drops(known: c.Mapping[str, t.Any] | None, address: c.Mapping[str, str]) -> bool:
+    """Whether an address lacks a part that the one before has."""
+    return any((known or {}).get(part) and part not in address for part in ADDRESS)
 
 
 def _field(error: StripeRejectedError) -> str | None:

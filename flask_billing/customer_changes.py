@@ -49,21 +49,7 @@ def begin(
 
     while found is None:  # the open one may be closed between our insert and our look
         with committed(ACTIONS[kind]) as connection:
-            connection.execute(
-                insert(connection, CustomerChange)
-                .values(
-                    customer_id=customer.id,
-                    kind=kind,
-                    subject=subject,
-                    state="open",
-                    attempt=1,
-                    request=dict(request or {}),
-                    actor=actor,
-                    created_at=clock.now(),
-                    asked_at=clock.wall(),
-                )
-                .on_conflict_do_nothing()
-            )
+            _insert(connection, customer, kind, subject, request, actor)
 
         found = reread(
             sa.select(CustomerChange).where(
@@ -77,6 +63,50 @@ def begin(
     return found
 
 
+def supersede(
+    change: CustomerChange,
+    customer: Customer,
+    *,
+    request: c.Mapping[str, t.Any],
+    actor: str | None = None,
+) -> None:
+    """Put another intent in the place of one that cannot be finished now.
+
+    :param request: all that is to be done, with what the other one may have left undone.
+    """
+    kind = t.cast("Kind", change.kind)
+
+    with committed(ACTIONS[kind]) as connection:
+        connection.execute(_closed(change, "failed", "superseded"))
+        _insert(connection, customer, kind, change.subject, request, actor)
+
+
+def _insert(
+    connection: sa.Connection,
+    customer: Customer,
+    kind: Kind,
+    subject: str,
+    request: c.Mapping[str, t.Any] | None,
+    actor: str | None,
+) -> None:
+    """Write an intent, unless one is open for that subject."""
+    connection.execute(
+        insert(connection, CustomerChange)
+        .values(
+            customer_id=customer.id,
+            kind=kind,
+            subject=subject,
+            state="open",
+            attempt=1,
+            request=dict(request or {}),
+            actor=actor,
+            created_at=clock.now(),
+            asked_at=clock.wall(),
+        )
+        .on_conflict_do_nothing()
+    )
+
+
 def key(change: CustomerChange, step: str) -> str:
     """The idempotency key of one call that a change is made of."""
     return idempotency_key(change, f"customer-{step}", change.attempt)
@@ -87,11 +117,15 @@ def close(
 ) -> None:
     """Write how it ended, unless another process did."""
     with committed(ACTIONS[t.cast("Kind", change.kind)]) as connection:
-        connection.execute(
-            sa.update(CustomerChange)
-            .where(CustomerChange.id == change.id, CustomerChange.state == "open")
-            .values(state=state, reason=reason, finished_at=clock.now())
-        )
+        connection.execute(_closed(change, state, reason))
+
+
+def _closed(change: CustomerChange, state: str, reason: str | None) -> sa.Update:
+    return (
+        sa.update(CustomerChange)
+        .where(CustomerChange.id == change.id, CustomerChange.state == "open")
+        .values(state=state, reason=reason, finished_at=clock.now())
+    )
 
 
 def leave_replayed_answer(change: CustomerChange, error: StripeUnreachableError) -> None:

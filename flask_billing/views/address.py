@@ -8,7 +8,7 @@ from flask import Response, abort, request, url_for
 from flask.typing import ResponseReturnValue
 
 from .. import billing_details, negotiation
-from ..errors import DetailsRefusedError, StripeUnreachableError
+from ..errors import DetailsRefusedError, StripeRateLimitedError, StripeUnreachableError
 from ..translation import gettext as _
 from . import actors, address_form, details_labels, fragments, problems, toasts
 from .address_form import AddressForm
@@ -40,7 +40,7 @@ def save() -> ResponseReturnValue:
         billing_details.save(visitor.customer, form.details(), actors.actor())
     except DetailsRefusedError as error:
         return _show(visitor, form.refused(error.field), status=422)
-    except StripeUnreachableError as error:
+    except (StripeUnreachableError, StripeRateLimitedError) as error:
         log.error("Billing details wait to be written: %s", error.code)
         return _waits()
 

@@ -242,6 +242,72 @@ def test_while_stripe_is_down_the_wish_is_kept_and_carried_out(
     assert row(any_host).name == at_stripe(any_host).name == "Later"
 
 
+def test_before_the_first_purchase_the_wish_is_kept_too(any_host: Host, person: Person) -> None:
+    with any_host.sandbox.outage():
+        answer = save(person)
+
+    assert answer.status_code == 503
+    assert "We recorded your billing details" in words(answer)
+    assert row(any_host).stripe_id is None
+
+    with any_host.app.app_context():
+        assert billing_details.finish_open(min_age=dt.timedelta(0)) == 1
+
+    assert row(any_host).address == at_stripe(any_host).address.to_dict() == ADDRESS
+
+
+def test_the_last_of_several_wishes_during_an_outage_is_what_holds(
+    any_host: Host, person: Person
+) -> None:
+    save(person, {"state": "NRW"})
+    tax_id = {"tax_id_type": "eu_vat", "tax_id": "DE123456789"}
+
+    with any_host.sandbox.outage():
+        save(person, {"name": "First", "line2": "Floor 2", "state": "NRW", **tax_id})
+        answer = save(person, {"name": "Second", "state": "NRW"})
+        assert "We recorded your billing details" in words(answer)
+        save(person, {"name": "Third", "tax_id_type": "gb_vat", "tax_id": "GB123456789"})
+
+    with any_host.app.app_context():
+        assert billing_details.finish_open(min_age=dt.timedelta(0)) == 1
+        assert billing_details.finish_open(min_age=dt.timedelta(0)) == 0
+
+    assert row(any_host).name == at_stripe(any_host).name == "Third"
+    assert row(any_host).address == at_stripe(any_host).address.to_dict() == ADDRESS
+    values = {one["value"] for one in row(any_host).tax_ids or ()}
+    assert values == {"DE123456789", "GB123456789"}, "one added by each"
+
+
+def test_a_stripe_that_asks_to_slow_down_gets_the_wish_later(host: Host) -> None:
+    person = Person(host)
+    person.open("/billing/address")
+    save(person)
+    host.sandbox.fail("POST", "/v1/customers/*", status=429)
+    answer = save(person, {"name": "Later"})
+
+    assert (answer.status_code, row(host).name) == (503, "Ada & Sons")
+    assert "We recorded your billing details" in words(answer)
+
+    with host.app.app_context():
+        assert billing_details.finish_open(min_age=dt.timedelta(0)) == 1
+
+    assert row(host).name == "Later"
+
+
+@pytest.mark.parametrize("taken", [0, 1])
+def test_what_stripe_refuses_takes_no_address_away(host: Host, taken: int) -> None:
+    person = Person(host)
+    person.open("/billing/address")
+    save(person, {"line2": "Floor 2"})
+    host.sandbox.fail("POST", "/v1/customers/*", times=taken, status=0)
+    host.sandbox.fail("POST", "/v1/customers/*", status=400, code="email_invalid", param="email")
+    answer = save(person, {"email": "books@b.example"})
+
+    assert answer.status_code == 422
+    assert row(host).address == {**ADDRESS, "line2": "Floor 2"}
+    assert at_stripe(host).address.line2 == "Floor 2"
+
+
 def test_the_next_wish_comes_after_the_one_left_open(any_host: Host, person: Person) -> None:
     save(person)
 
