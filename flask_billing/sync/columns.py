@@ -122,10 +122,11 @@ def payment_method_values(method: StripeObject) -> Values:
     kind = method.get("type") or method.get("object") or "card"
     detail = method.get(kind)
     detail = detail if isinstance(detail, dict) else {}
+    brand = detail.get("display_brand") or detail.get("brand") or detail.get("bank_name")
     return {
         "stripe_id": method["id"],
         "type": kind,
-        "brand": detail.get("display_brand") or detail.get("brand") or detail.get("bank_name"),
+        "brand": brand[:32] if brand else None,  # banks have longer names than card networks
         "last4": detail.get("last4"),
         "exp_month": detail.get("exp_month"),
         "exp_year": detail.get("exp_year"),

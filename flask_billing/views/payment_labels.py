@@ -30,6 +30,21 @@ _LONG: t.Final = {
     "eftpos_australia": "eftpos_au",
 }
 
+#: Names of other methods, where those of their types do not read well.
+_TYPES: t.Final = {
+    "acss_debit": "Pre-authorized debit",
+    "amazon_pay": "Amazon Pay",
+    "au_becs_debit": "BECS Direct Debit",
+    "bacs_debit": "Bacs Direct Debit",
+    "cashapp": "Cash App Pay",
+    "link": "Link",
+    "nz_bank_account": "NZ bank account",
+    "paypal": "PayPal",
+    "revolut_pay": "Revolut Pay",
+    "sepa_debit": "SEPA Direct Debit",
+    "us_bank_account": "US bank account",
+}
+
 
 def short(method: PaymentMethod) -> str:
     """Name and digits, for the middle of a sentence: "Visa 4242"."""
@@ -62,7 +77,7 @@ def brand(method: PaymentMethod) -> str:
     if method.type == "card":
         return BRANDS.get(_key(method), _("Card"))
 
-    return BRANDS.get(method.type, method.type.replace("_", " ").capitalize())
+    return _TYPES.get(method.type, method.type.replace("_", " ").capitalize())
 
 
 def icon(method: PaymentMethod) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
+import typing as t
 
 import pytest
 
@@ -14,7 +15,10 @@ from flask_billing.errors import (
     StripeUnreachableError,
     TooManyCardsTriedError,
 )
-from flask_billing.models import PaymentMethod, PaymentMethodChange
+from flask_billing.models import PaymentMethod, PaymentMethodChange, WebhookEvent
+from flask_billing.sandbox.account import Account
+from flask_billing.sandbox.body import Body
+from flask_billing.sandbox.resources import payment_methods as resource
 
 from ..host import Host
 from ..patience import PATIENCE
@@ -208,3 +212,19 @@ def test_a_checkout_in_setup_mode_sets_the_default_once(any_host: Host) -> None:
     any_host.sandbox.webhooks.replay(completed["id"])
     cards.hear()
     assert cards.default == old, "an event that is heard again changes nothing"
+
+
+def test_a_bank_may_have_a_long_name(any_host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    mint = resource.mint_bank_account
+
+    def long_name(account: Account, **options: t.Any) -> Body:
+        made = mint(account, **options)
+        made["us_bank_account"]["bank_name"] = "CANADIAN IMPERIAL BANK OF COMMERCE, TORONTO"
+        return account.save(made)
+
+    monkeypatch.setattr(resource, "mint_bank_account", long_name)
+    bank = Cards(any_host).attach("pm_usBankAccount_success")
+
+    [row] = any_host.rows(PaymentMethod)
+    assert (row.stripe_id, row.brand) == (bank, "CANADIAN IMPERIAL BANK OF COMMER")
+    assert any_host.rows(WebhookEvent, state="failed") == []

@@ -60,6 +60,12 @@ def test_the_list_says_what_each_card_is_and_does(host: Host, cards: Cards, pers
     assert said.count("Make default") == 2
 
 
+def test_an_account_is_called_what_people_call_it(cards: Cards, person: Person) -> None:
+    cards.attach("pm_usBankAccount_success")
+
+    assert "US bank account ending in 6789" in words(person.open(PAGE))
+
+
 def test_nobody_has_cards_yet(person: Person) -> None:
     assert "No payment methods. Add one to subscribe." in words(person.open(PAGE))
 
