@@ -62,7 +62,9 @@ def cancel() -> ResponseReturnValue:
         return fragments.go(url_for(".done"))
 
     visitor = require_visitor(afresh=True)
-    return _finished(visitor, subscriptions.cancellation(visitor.customer))
+    answer = _finished(visitor, subscriptions.cancellation(visitor.customer))
+    answer.headers["HX-Trigger"] = "billing:changed"
+    return answer
 
 
 def done() -> ResponseReturnValue:

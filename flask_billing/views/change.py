@@ -73,6 +73,9 @@ def confirmed() -> ResponseReturnValue:
     answer = _standing(announced=True)
 
     if negotiation.wants_fragment():
+        if isinstance(answer, Response):
+            answer.headers["HX-Trigger"] = "billing:changed"
+
         return answer
 
     return fragments.go(url_for(".done"))

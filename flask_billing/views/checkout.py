@@ -12,7 +12,7 @@ from ..catalog import Plan
 from ..errors import AlreadySubscribedError, UnknownPlanError
 from ..state import state
 from ..translation import gettext as _
-from . import checkout_results, fragments, plan_cards, redirects, toasts
+from . import checkout_results, fragments, plan_cards, plans, redirects, toasts
 from .visitor import Visitor, find_visitor, require_visitor, sign_in_and_return
 
 #: The session a customer came back from, so that its id leaves the address.
@@ -131,7 +131,7 @@ def watch() -> ResponseReturnValue:
 def cancelled() -> ResponseReturnValue:
     """The way back from a checkout that was left."""
     toasts.push("info", _("Checkout cancelled. You weren't charged."))
-    return fragments.go(url_for("billing.plans", interval=request.args.get("interval")))
+    return fragments.go(url_for("billing.plans", interval=plans.chosen_interval()))
 
 
 def _shown(result: checkouts.Result, visitor: Visitor, *, poll: int) -> ResponseReturnValue:

@@ -83,6 +83,7 @@ ROUTES: t.Final = (
     ("GET", "/<invoice_id>/confirm", "invoices.confirm"),
     ("GET", "/credit-notes/<note_id>/pdf", "invoices.credit_note"),
     ("GET", "/upcoming", "upcoming.upcoming"),
+    ("GET", "/plan-badge", "plan_badge.plan_badge"),
     ("GET", "", "address.edit"),
     ("POST", "", "address.save"),
     ("POST", "", "portal.open_portal"),

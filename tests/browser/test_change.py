@@ -6,6 +6,7 @@ import collections.abc as c
 import re
 import tomllib
 
+import jinja2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Route, expect
@@ -14,6 +15,12 @@ from ..host import CATALOGS, Host
 from ..subscriptions.subscriber import BANK_ASKS, DECLINED, Subscriber
 from .conftest import Serve
 from .guest import Complaints, furnish, sign_in
+
+LAYOUT = """<!doctype html>
+<html lang="en"><head><title>Host</title>{% block billing_head %}{% endblock %}</head>
+<body><header>{{ billing_plan_badge() }}</header>
+  <main>{% block billing_content %}{% endblock %}</main>{% block billing_scripts %}{% endblock %}
+</body></html>"""
 
 
 @pytest.fixture
@@ -55,6 +62,25 @@ def test_an_upgrade_without_a_reload(customer: Subscriber, page: Page, address: 
 
     assert page.evaluate("window.sameDocument")
     assert customer.paid == [round(amount * 100), 2900]
+    assert complaints == []
+
+
+def test_the_badge_of_the_layout_follows(customer: Subscriber, page: Page, address: str) -> None:
+    app = customer.host.app
+    app.jinja_loader = jinja2.DictLoader({"layout.html": LAYOUT})
+    app.config["BILLING_BASE_TEMPLATE"] = "layout.html"
+    complaints = Complaints(page)
+    sign_in(page, address, "/billing/change?plan=pro&interval=month")
+    badge = page.get_by_role("banner")
+    expect(badge).to_contain_text("Starter")
+    page.get_by_role("button", name=re.compile("Upgrade and pay")).click()
+    expect(page.get_by_role("heading", name="You're on Pro")).to_be_visible()
+    expect(badge).to_have_text(re.compile(r"Pro\s+Active"))
+
+    page.goto(f"{address}/billing/cancel")
+    page.get_by_role("button", name="Cancel plan").click()
+    expect(page.get_by_role("heading", name="Your plan is cancelled")).to_be_visible()
+    expect(badge).to_have_text(re.compile(r"Pro\s+Ends "))
     assert complaints == []
 
 

@@ -68,8 +68,8 @@ READABLE: t.Final = frozenset(
         "cancel.done", "offers.accepted", "entries.upgrade", "entries.downgrade", "change.page",
         "change.done", "usage.index", "usage.csv", "usage.meters", "usage.meter",
         "payment_methods.index", "invoices.index", "invoices.pdf", "invoices.view",
-        "invoices.credit_note", "upcoming.upcoming", "address.edit", "api.usage",
-        "api.subscription", "health.health", "webhooks.stripe",
+        "invoices.credit_note", "upcoming.upcoming", "plan_badge.plan_badge", "address.edit",
+        "api.usage", "api.subscription", "health.health", "webhooks.stripe",
     ]
 )  # fmt: skip
 
@@ -109,7 +109,7 @@ SAMPLES: t.Final[dict[str, Sample]] = {
     "checkout.done": Sample(),
     "checkout.status": Sample(fields=("poll",), of_owner={"session_id": "session"}),
     "checkout.watch": Sample(),
-    "checkout.cancelled": Sample(),
+    "checkout.cancelled": Sample(fields=("interval",)),
     "cancel.page": Sample(),
     "cancel.cancel": Sample(fields=("reason", "comment", "read")),
     "cancel.done": Sample(),
@@ -149,6 +149,7 @@ SAMPLES: t.Final[dict[str, Sample]] = {
     "invoices.confirm": Sample(_INVOICE),
     "invoices.credit_note": Sample({"note_id": "note"}),
     "upcoming.upcoming": Sample(),
+    "plan_badge.plan_badge": Sample(),
     "address.edit": Sample(),
     "address.save": Sample(fields=_ADDRESS, of_owner={"remove": "tax_id"}),
     "portal.open_portal": Sample(fields=("return_url",)),
