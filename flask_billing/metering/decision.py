@@ -128,7 +128,7 @@ class Usage:
     def level(self) -> Level:
         """How much of the limit is used, by its thresholds. Decides notices, mails and answers.
 
-        "exceeded" is not "refused" where use :attr:`goes_on`.
+        "exceeded" is not "refused" where use :attr:`goes_on`, or the limit is soft.
         """
         if self.limit is None:
             return "ok"
@@ -147,14 +147,16 @@ class Usage:
     def colour(self) -> Colour:
         """How the meter looks: the value of ``data-fb-level``. Decides nothing else.
 
-        Amber and red tell of a stop that comes near. Where use goes on beyond the limit that is
-        the cap, and short of it "info" says that what is used is billed.
+        Amber and red tell of a stop that comes near, which credits put off. Where use goes on
+        beyond the limit that is the cap, and short of it "info" says that what is used is billed.
+        A soft limit stops nothing: from where it comes near it is amber, and never red.
         """
         end = self.stops_at if self.goes_on else self.limit
         warn, crit = self.colour_percents
 
-        if end is not None and reached(self.counted, end, warn):
-            return "crit" if reached(self.counted, end, crit) else "warn"
+        if end is not None and reached(self.counted, end + self.credits, warn):
+            stops = self.policy != "soft" and reached(self.counted, end + self.credits, crit)
+            return "crit" if stops else "warn"
 
         return "info" if self.goes_on and self.is_beyond else "ok"
 

@@ -140,20 +140,15 @@ def sentence(decision: Decision) -> str:
 
 
 def rate_limit_headers(status: Usage) -> c.Iterator[tuple[str, str]]:
-    """The RateLimit header fields for a quota; none where it is unlimited.
+    """The RateLimit header fields for a quota; none where it never refuses.
 
     Where more than the limit is sold they are of the cap: who is told that none remain stops.
     """
-    limit, left = status.limit, status.remaining
-
-    if status.goes_on:
-        limit, left = status.stops_at, status.left
-
-    if limit is None:
+    if status.stops_at is None:
         return
 
-    yield "RateLimit-Limit", str(limit)
-    yield "RateLimit-Remaining", str(left)
+    yield "RateLimit-Limit", str(status.stops_at)
+    yield "RateLimit-Remaining", str(status.left)
     seconds = seconds_until_reset(status)
 
     if seconds is not None:

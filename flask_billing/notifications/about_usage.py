@@ -25,7 +25,8 @@ def usage_threshold(customer: Customer, body: Body) -> Letter | None:
         return None  # it began afresh meanwhile
 
     usage = _usage(customer, body)
-    subject, first = _news(body["percent"], goes_on=usage is not None and usage.goes_on)
+    goes_on = usage is not None and (usage.goes_on or usage.policy == "soft")
+    subject, first = _news(body["percent"], goes_on=goes_on)
     used, limit = _shown(body["used"], meter), _shown(body["limit"], meter)
     further = (
         (_("There is no reset: it is a one-time allowance."),)
@@ -75,6 +76,9 @@ def _usage(customer: Customer, body: Body) -> metering.Usage | None:
 
 def _beyond(usage: metering.Usage | None, customer: Customer, meter: Meter) -> c.Iterator[str]:
     """That use goes on beyond what is included, what it costs and where it stops."""
+    if usage is not None and usage.policy == "soft":
+        yield _("You can go on.")
+
     if usage is None or not usage.goes_on:
         return
 

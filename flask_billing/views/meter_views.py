@@ -41,6 +41,7 @@ class MeterView:
     :param reset: "Resets in 3 days (Dec 1, 00:00 UTC)"; None for what never does.
     :param suggestion: the plan to move to once it gets tight.
     :param held: "1.2K more are held for work in progress"; None where nothing is.
+    :param credits: "Credits left: 300"; None where there are none.
     :param charge: "Estimated usage charge $12.40 so far"; None where nothing is charged.
     :param charge_note: what more costs: "after 3.8M more $6 per 1M tokens".
     :param plan_name: the plan it is not included in, where that is its shape.
@@ -64,6 +65,7 @@ class MeterView:
     suggestion: Plan | None = None
     plan_name: str | None = None
     held: str | None = None
+    credits: str | None = None
     charge: str | None = None
     charge_note: str | None = None
 
@@ -99,7 +101,8 @@ def view_of(
     meter = state().catalog.meter(usage.meter)
     shape = _shape(usage)
     limit = usage.limit if shape == "limited" and usage.limit is not None else 0
-    tight = shape == "limited" and usage.colour == "crit"
+    passed = usage.policy == "soft" and usage.is_beyond
+    tight = shape == "limited" and (usage.colour == "crit" or passed)
     return MeterView(
         id=f"{meter.key}-{usage.window}",
         key=meter.key,
@@ -119,6 +122,7 @@ def view_of(
         suggestion=state().catalog.next_plan(plan, meter.key) if tight else None,
         plan_name=plan.name if plan is not None else None,
         held=_held(usage, meter),
+        credits=_credits(usage, meter),
         charge=charge_words.so_far(usage.estimated_charge) if usage.estimated_charge else None,
         charge_note=_charge_note(usage, currency),
     )
@@ -157,15 +161,16 @@ def _word(usage: Usage, meter: Meter, shape: Shape) -> str | None:
     if shape != "limited" or usage.limit is None:
         return None
 
-    over = usage.used - usage.limit
+    if not usage.is_beyond:
+        return {"warn": _("Near limit"), "crit": _("Almost at your limit")}.get(usage.colour)
 
-    if over > 0:
-        return _("Over by %(amount)s", amount=formatting.compact(formatting.in_units(over, meter)))
+    soft = usage.policy == "soft"
 
-    if over == 0:
-        return _("Limit reached")
+    if not usage.over:
+        return _("Limit reached, and you can go on") if soft else _("Limit reached")
 
-    return {"warn": _("Near limit"), "crit": _("Almost at your limit")}.get(usage.colour)
+    text = _("Over by %(amount)s, and you can go on") if soft else _("Over by %(amount)s")
+    return text % {"amount": formatting.compact(formatting.in_units(usage.over, meter))}
 
 
 def _word_of_cap(usage: Usage, meter: Meter) -> str | None:
@@ -205,6 +210,14 @@ def _held(usage: Usage, meter: Meter) -> str | None:
 
     held = formatting.compact(formatting.in_units(usage.reserved, meter))
     return _("%(amount)s more held for work in progress", amount=held)
+
+
+def _credits(usage: Usage, meter: Meter) -> str | None:
+    if usage.credits <= 0:
+        return None
+
+    left = formatting.compact(formatting.in_units(usage.credits, meter))
+    return _("Credits left: %(amount)s", amount=left)
 
 
 def _period(usage: Usage, shape: Shape) -> str:

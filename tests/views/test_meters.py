@@ -206,3 +206,32 @@ def test_what_is_held_for_work_in_progress_is_told(host: Host) -> None:
     said = words(person.open("/billing/usage"))
     assert "1.2K of 100K" in said
     assert "held" not in said
+
+
+@pytest.mark.parametrize(
+    ("granted", "level", "said"),
+    [
+        (0, "crit", "Over by 200."),
+        (200, "crit", "Limit reached."),
+        (300, "crit", "Credits left: 100 Almost at your limit."),
+        (500, "warn", "Credits left: 300 Near limit."),
+        (5_000, "ok", "Credits left: 4.8K"),
+    ],
+)
+def test_credits_put_the_limit_off(make_app: MakeApp, granted: int, level: str, said: str) -> None:
+    host = make_app(catalog=limited(1000))
+
+    with host.app.app_context():
+        if granted:
+            host.billing.grant_credits(
+                host.customer(), "tokens", granted, kind="topup", source_key="x", actor="ada",
+                reason="Bought them",
+            )  # fmt: skip
+            host.db.session.commit()
+
+        host.billing.record("tokens", 1200, customer=host.customer())
+
+    page = Person(host).open("/billing/usage")
+    assert f'data-fb-level="{level}"' in page.text
+    assert said in words(page)
+    assert ("fb-meter-word" in page.text) is (level != "ok")
