@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import collections.abc as c
 import typing as t
 
@@ -50,15 +51,19 @@ def show(event: str, payload: bool) -> None:
 
 @webhooks.command()
 @click.argument("events", nargs=-1)
+@click.option("--dead", is_flag=True, help="All that were given up, too.")
 @with_appcontext
-def retry(events: tuple[str, ...]) -> None:
+def retry(events: tuple[str, ...], dead: bool) -> None:
     """Process events that failed, dead letters too; without EVENTS all whose time has come.
 
-    The job webhook-retries does the same by itself. Exits with 1 where one failed.
+    The job webhook-retries does the latter by itself. Exits with 1 where one failed.
     """
     if not events:
-        _report(_retry_all_due())
+        _report(_retry_all_due(dead=dead))
         return
+
+    if dead:
+        raise click.UsageError("Name events, or ask for all that are dead with --dead.")
 
     chosen = [_find(event) for event in events]
     closed = [event.stripe_id for event in chosen if event.state in ("handled", "ignored")]
@@ -69,7 +74,7 @@ def retry(events: tuple[str, ...]) -> None:
             "all the same, use 'flask billing webhooks replay'."
         )
 
-    _report(_counted(inbox.process(event.id) for event in chosen))
+    _report(collections.Counter(inbox.process(event.id) for event in chosen))
 
 
 @webhooks.command()
@@ -80,29 +85,20 @@ def replay(event: str) -> None:
 
     Nothing is announced twice. Exits with 1 where it failed.
     """
-    _report(_counted([inbox.process(_find(event).id)]))
+    _report({inbox.process(_find(event).id): 1})
 
 
-def _retry_all_due() -> dict[str, int]:
-    found: dict[str, int] = {}
+def _retry_all_due(*, dead: bool) -> dict[str, int]:
+    # First, as what fails now may be given up by that.
+    found: collections.Counter[str] = collections.Counter(inbox.retry_dead() if dead else {})
 
     while outcomes := inbox.retry_due():  # what fails is not due again at once
-        for outcome, count in outcomes.items():
-            found[outcome] = found.get(outcome, 0) + count
+        found.update(outcomes)
 
     return found
 
 
-def _counted(outcomes: c.Iterable[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
-
-    for outcome in outcomes:
-        found[outcome] = found.get(outcome, 0) + 1
-
-    return found
-
-
-def _report(outcomes: dict[str, int]) -> None:
+def _report(outcomes: c.Mapping[t.Any, int]) -> None:
     told = [f"{count} {outcome}" for outcome, count in sorted(outcomes.items())]
     click.echo(", ".join(told) or "No event is waiting.")
 

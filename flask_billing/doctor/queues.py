@@ -26,8 +26,8 @@ def inbox() -> c.Iterator[Finding]:
         yield failure(
             "inbox",
             f"{dead} events were given up after many attempts.",
-            "'flask billing webhooks list --state dead' says why; 'flask billing webhooks retry' "
-            "processes them once that is mended.",
+            "'flask billing webhooks list --state dead' shows them, 'flask billing webhooks show' "
+            "says why; 'flask billing webhooks retry --dead' processes them once that is mended.",
         )
 
     if lag is not None and lag >= PATIENCE:

@@ -101,21 +101,27 @@ def process(event_id: int) -> Outcome:
 
 def retry_due(limit: int = 100) -> dict[Outcome, int]:
     """Process the events whose time to be tried (again) has come. Counts the outcomes."""
+    due = sa.and_(
+        WebhookEvent.state.in_(("waiting", "failed")),
+        WebhookEvent.next_attempt_at <= clock.wall(),
+    )
+    return _retry(due, limit)
+
+
+def retry_dead() -> dict[Outcome, int]:
+    """Process the events that were given up, each once. Counts the outcomes."""
+    return _retry(WebhookEvent.state == "dead")
+
+
+def _retry(chosen: sa.ColumnElement[bool], limit: int | None = None) -> dict[Outcome, int]:
+    statement = sa.select(WebhookEvent.id).where(UNHANDLED, chosen).order_by(WebhookEvent.id)
+
     with transaction() as connection:
-        due = connection.scalars(
-            sa.select(WebhookEvent.id)
-            .where(
-                UNHANDLED,
-                WebhookEvent.state.in_(("waiting", "failed")),
-                WebhookEvent.next_attempt_at <= clock.wall(),
-            )
-            .order_by(WebhookEvent.id)
-            .limit(limit)
-        ).all()
+        event_ids = connection.scalars(statement.limit(limit)).all()
 
     outcomes: dict[Outcome, int] = {}
 
-    for event_id in due:
+    for event_id in event_ids:
         outcome = process(event_id)
         outcomes[outcome] = outcomes.get(outcome, 0) + 1
 
@@ -239,7 +245,8 @@ def _keep_failure(event_id: int, error: Exception) -> None:
             sa.select(WebhookEvent.attempts).where(WebhookEvent.id == event_id)
         ).scalar_one()
         attempts += 1
-        delay = min(LONGEST_DELAY, dt.timedelta(seconds=15 * 2**attempts))
+        # Doubled until it is the longest, and no further than days can be counted.
+        delay = min(LONGEST_DELAY, dt.timedelta(seconds=15 * 2 ** min(attempts, 20)))
         connection.execute(
             sa.update(WebhookEvent)
             .where(WebhookEvent.id == event_id, WebhookEvent.state.not_in(CLOSED))

@@ -5,6 +5,9 @@ from __future__ import annotations
 import collections.abc as c
 
 import pytest
+import sqlalchemy as sa
+
+from flask_billing.models import WebhookEvent
 
 from ..stripe_double import CannedHost, event
 from .stories import announced, inbox, let_time_pass, made, sign_up
@@ -105,6 +108,31 @@ def test_retry_brings_a_dead_letter_back(make_canned: Make) -> None:
     sign_up(host)
 
     assert run(host, "retry", "evt_dead") == (0, "1 handled\n")
+
+
+def test_all_dead_letters_come_back_at_once(make_canned: Make) -> None:
+    host = make_canned(made("subscription"), BILLING_WEBHOOK_MAX_ATTEMPTS=1)
+
+    for n in range(3):
+        host.deliver(
+            event("customer.subscription.trial_will_end", made("subscription"), id=f"e{n}")
+        )
+
+    assert set(inbox(host).values()) == {"dead"}
+    assert run(host, "retry") == (0, "No event is waiting.\n")
+    assert run(host, "retry", "--dead") == (1, "3 failed\n"), "each once"
+    sign_up(host)
+    assert run(host, "retry", "--dead", "e1")[0] == 2
+    assert run(host, "retry", "--dead") == (0, "3 handled\n")
+
+
+def test_an_event_may_fail_ever_so_often(host: CannedHost) -> None:
+    with host.app.app_context():
+        host.db.session.execute(sa.update(WebhookEvent).values(attempts=60))
+        host.db.session.commit()
+
+    assert run(host, "retry", "evt_bad") == (1, "1 failed\n")
+    assert "61 failed" in run(host, "show", "evt_bad")[1]
 
 
 def test_retry_empties_a_deferred_inbox(make_canned: Make) -> None:
