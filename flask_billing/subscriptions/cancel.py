@@ -18,6 +18,7 @@ from ..models import ENDED, Customer, Subscription, SubscriptionChange
 from . import charging, ending, intent_rows, intents, reasons, schedules
 from .calls import Calls, Outcome
 from .current import live_subscription, refreshed_subscription
+from .pause import NOT_PAUSED
 from .wish import Wish
 
 #: Reasons of the access rule in which nothing is paid for that could be used up first.
@@ -177,11 +178,12 @@ def end(change: SubscriptionChange, calls: Calls) -> Outcome:
 
     path = f"/v1/subscriptions/{subscription.stripe_id}"
     schedules.release(subscription.stripe_id, calls)
-    answer = calls.post(
-        "cancel",
-        path,
-        {"cancel_at_period_end": True, "cancellation_details": ending.details(change)},
-    )
+    params = {"cancel_at_period_end": True, "cancellation_details": ending.details(change)}
+
+    if subscription.pause is None:
+        answer = calls.post("cancel", path, params)
+    else:  # it was to begin when the plan ends now, and would be back if that is kept
+        answer = calls.post("cancel-unpaused", path, {**params, **NOT_PAUSED})
 
     if intent_rows.fresh(change.id).state == "undone":  # taken back while it was on its way
         calls.post("cancel-undone", path, {"cancel_at_period_end": False})

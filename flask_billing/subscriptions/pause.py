@@ -215,7 +215,7 @@ def take_back(change: SubscriptionChange, calls: Calls) -> Outcome:
     if subscription.pause_starts_at is None or subscription.pause_starts_at <= clock.now():
         return Outcome("failed", reason="begun")
 
-    calls.post("undo-pause", _path(subscription), _NOT_PAUSED)
+    calls.post("undo-pause", _path(subscription), NOT_PAUSED)
     return Outcome("done")
 
 
@@ -230,7 +230,7 @@ def run_again(change: SubscriptionChange, calls: Calls) -> Outcome:
     if subscription.pause is None:
         return Outcome("done", effective_at=clock.now())
 
-    params = {**_NOT_PAUSED, **anew, "proration_behavior": "none"}
+    params = {**NOT_PAUSED, **anew, "proration_behavior": "none"}
 
     try:
         behavior = {"payment_behavior": "error_if_incomplete"}
@@ -299,7 +299,8 @@ def renewal_after(anchor: datetime, renewal: datetime, months: int) -> datetime:
     return add_months(anchor, passed + months)
 
 
-_NOT_PAUSED: t.Final[Params] = {"pause_collection": "", "metadata": {PAUSE_FROM: ""}}
+#: What lets Stripe collect as ever.
+NOT_PAUSED: t.Final[Params] = {"pause_collection": "", "metadata": {PAUSE_FROM: ""}}
 
 
 def _renewal_under_way(subscription: Subscription, calls: Calls) -> Obstacle | None:

@@ -82,6 +82,9 @@ def consequences(subscription: Subscription, change: SubscriptionChange | None) 
     if change is not None and change.to_plan is not None and (to := _name(change.to_plan)):
         texts.append(_("The switch to %(plan)s won't take place.", plan=to))
 
+    if subscription.pause is not None:
+        texts.append(_("The pause won't take place."))
+
     return texts
 
 

@@ -226,6 +226,20 @@ def test_a_coming_pause_can_be_cancelled_with_the_plan(person: Person) -> None:
     assert (status(person.host), len(paid(person.host))) == ("canceled", 1)
 
 
+def test_a_plan_that_is_kept_after_all_is_not_paused_any_more(person: Person) -> None:
+    pause(person.host, 2)
+    assert "The pause won't take place." in words(person.open("/billing/cancel"))
+    cancel(person)
+    person.press("/billing/resume")
+
+    overview = words(person.open("/billing/"))
+    assert "Renews Feb 28, 2027" in overview
+    assert "pauses on" not in overview
+    assert states(person.host) == ["undone", "undone", "done"]
+    person.host.sandbox.clock.advance(to=FEBRUARY + 2 * HOUR)
+    assert (access(person.host), len(paid(person.host))) == ("active", 2)
+
+
 def test_a_paused_plan_ends_the_day_it_is_cancelled(person: Person) -> None:
     pause(person.host, 2)
     person.host.sandbox.clock.advance(to=FEBRUARY + 2 * HOUR)
