@@ -68,8 +68,9 @@ def invoice_values(invoice: StripeObject) -> Values:
     transitions = invoice.get("status_transitions") or {}
     lines = stripe_objects.list_data(invoice.get("lines"))
     issued = transitions.get("finalized_at") or invoice.get("created")
-    # What is paid for in advance; what usage of the period before came to stands beside it.
-    main = max(lines, key=_line_end, default={})
+    # What is paid for in advance: what usage of the period before came to stands beside it, and
+    # in mid-period what the old plan has left is credited beside it.
+    main = max(lines, key=lambda line: (_line_end(line), line.get("amount") or 0), default={})
     usage = " + usage" if any(_is_usage(line, main) for line in lines) else ""
     description = invoice.get("description") or (main.get("description") or "") + usage or None
     period = main.get("period") or {}

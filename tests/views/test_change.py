@@ -68,6 +68,14 @@ def test_the_button_says_what_is_charged(customer: Subscriber) -> None:
     assert customer.paid[0] == due
 
 
+def test_the_invoice_of_an_upgrade_is_for_the_new_plan(customer: Subscriber) -> None:
+    confirm(customer, look(customer, "plan=pro"))
+    customer.host.sandbox.webhooks.deliver()
+    text = words(customer.person.open("/billing/invoices"))
+    assert "Remaining time on Pro" in text
+    assert "Unused time on Starter" not in text
+
+
 def test_the_plan_one_has_is_no_way_to_pay_instead(customer: Subscriber) -> None:
     assert "Pay by the year instead" in words(look(customer, "plan=pro&interval=month"))
     assert "Pay by the month instead" in words(look(customer, "plan=pro&interval=year"))
