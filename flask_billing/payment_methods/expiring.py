@@ -32,8 +32,8 @@ class _Due(t.NamedTuple):
 def announce_expiring(limit: int = 500) -> int:
     """Write signal and mail for cards that expire soon; a job calls it daily.
 
-    The signal goes out for every card, the mail to those who are charged on it. A day that was
-    missed is made up for, but for a notice whose place the next one has taken.
+    The signal goes out for every card, the mail to those whose plan is charged to it. A day that
+    was missed is made up for, but for a notice whose place the next one has taken.
 
     :param limit: cards at most, so that a run is short; the next one goes on.
     :returns: how many were announced.
@@ -95,9 +95,10 @@ def _mark(connection: sa.Connection, due: _Due, limit: int) -> list[sa.Row[t.Any
         .where(
             Subscription.customer_id == PaymentMethod.customer_id,
             Subscription.status.not_in(ENDED),
-            Subscription.default_payment_method == PaymentMethod.stripe_id,
+            sa.func.coalesce(Subscription.default_payment_method, Customer.default_payment_method)
+            == PaymentMethod.stripe_id,
         )
-        .correlate(PaymentMethod)
+        .correlate(PaymentMethod, Customer)
     )
     return list(
         connection.execute(
@@ -106,11 +107,7 @@ def _mark(connection: sa.Connection, due: _Due, limit: int) -> list[sa.Row[t.Any
                 PaymentMethod.customer_id,
                 PaymentMethod.brand,
                 PaymentMethod.last4,
-                sa.or_(
-                    sa.func.coalesce(Customer.default_payment_method, "")
-                    == PaymentMethod.stripe_id,
-                    charged,
-                ).label("is_charged"),
+                charged.label("is_charged"),
             )
             .join(Customer, Customer.id == PaymentMethod.customer_id)
             .where(PaymentMethod.id.in_(marked))

@@ -50,6 +50,7 @@ def test_each_card_and_threshold_is_told_once(any_host: Host, heard: Heard) -> N
     cards = Cards(any_host)
     expiring(cards, "pm_card_visa", 4, default=True)
     expiring(cards, "pm_card_mastercard", 6)
+    cards.subscribe()
 
     for day, announced in ((on(2027, 3, 30), 0), (on(2027, 4, 1), 1), (on(2027, 4, 20), 0)):
         assert announce(any_host, day) == announced
@@ -65,10 +66,21 @@ def test_each_card_and_threshold_is_told_once(any_host: Host, heard: Heard) -> N
     assert mails[0].body["expires_at"] == "2027-05-01T00:00:00+00:00"
 
 
-def test_a_card_nothing_is_charged_to_makes_no_mail(any_host: Host, heard: Heard) -> None:
+@pytest.mark.parametrize("runs", ["nothing", "on another", "on its own", "no more"])
+def test_a_card_nothing_is_charged_to_makes_no_mail(
+    any_host: Host, heard: Heard, runs: str
+) -> None:
     cards = Cards(any_host)
-    cards.attach(default=True)
-    expiring(cards, "pm_card_mastercard", 12)
+    other = cards.attach(default=runs == "on another")
+    expiring(cards, "pm_card_mastercard", 12, default=runs != "on another")
+
+    if runs != "nothing":
+        plan = cards.subscribe(other if runs == "on its own" else None)
+
+    if runs == "no more":
+        cards.client.v1.subscriptions.cancel(plan)
+        cards.hear()
+
     announce(any_host, on(2027, 12, 28))
 
     assert heard == [("4444", 7)]
