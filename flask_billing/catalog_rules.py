@@ -8,7 +8,7 @@ from __future__ import annotations
 import collections.abc as c
 import typing as t
 
-from . import catalog_metered_rules
+from . import catalog_metered_rules, money
 
 if t.TYPE_CHECKING:
     from .catalog import Catalog, Experiment, Limit, Offer, Plan, Price
@@ -50,7 +50,7 @@ def problems(
         yield from _plan(plan)
 
     for index, offer in enumerate(catalog.offers):
-        yield from _offer(f"offers[{index}]", offer, plans)
+        yield from _offer(f"offers[{index}]", offer, plans, catalog.currency)
 
     if catalog.experiment is not None:
         yield from _experiment(catalog.experiment, [offer.key for offer in catalog.offers])
@@ -183,8 +183,24 @@ def _price(path: str, price: Price) -> c.Iterator[str]:
     if price.amount is None and price.stripe_price is None and price.lookup_key is None:
         yield f"{path}: needs an amount, a stripe_price or a lookup_key"
 
+    if price.stripe_price is None and price.currency is not None:  # else Stripe has taken it
+        yield from _chargeable(f"{path}.amount", price.amount, price.currency)
 
-def _offer(path: str, offer: Offer, plans: c.Collection[str]) -> c.Iterator[str]:
+
+def _chargeable(path: str, amount: int | None, currency: str) -> c.Iterator[str]:
+    """Whether Stripe charges such an amount (docs.stripe.com/currencies)."""
+    step = money.charged_in(currency)
+
+    if amount is not None and amount % step:
+        yield (
+            f"{path}: Stripe charges {currency.upper()} only in multiples of {step} minor units; "
+            f"{amount} is none"
+        )
+
+
+def _offer(path: str, offer: Offer, plans: c.Collection[str], currency: str) -> c.Iterator[str]:
+    yield from _chargeable(f"{path}.amount_off", offer.amount_off, offer.currency or currency)
+
     if offer.kind == "discount" and (offer.percent_off is None) == (offer.amount_off is None):
         yield f"{path}: a discount needs either percent_off or amount_off"
 

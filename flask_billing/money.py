@@ -1,8 +1,8 @@
 """Amounts of money: integers in Stripe's minor units, and how people read them.
 
 The lists are Stripe's (docs.stripe.com/currencies): a zero-decimal currency is charged in
-whole units, a three-decimal one in thousandths, and ISK and UGX are sent with two decimals
-although nothing smaller than one unit exists.
+whole units, a three-decimal one in thousandths, though only in tens of them, and ISK and UGX are
+sent with two decimals although nothing smaller than one unit exists.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ ZERO_DECIMAL: t.Final = frozenset(
     "bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split()  # noqa: SIM905
 )
 THREE_DECIMAL: t.Final = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
+#: Sent with two decimals that are always 0.
+WHOLE_IN_HUNDREDTHS: t.Final = frozenset(["isk", "ugx"])
 
 
 def exponent(currency: str) -> int:
@@ -27,6 +29,16 @@ def exponent(currency: str) -> int:
         return 0
 
     return 3 if code in THREE_DECIMAL else 2
+
+
+def charged_in(currency: str) -> int:
+    """The minor units of which Stripe only charges multiples in this currency."""
+    code = currency.lower()
+
+    if code in WHOLE_IN_HUNDREDTHS:
+        return 100
+
+    return 10 if code in THREE_DECIMAL else 1
 
 
 def to_decimal(amount: int, currency: str) -> Decimal:

@@ -330,6 +330,22 @@ def test_the_sound_catalog_is_sound() -> None:
         ("plans.pro.prices", [MONTHLY, MONTHLY], "plans.pro.prices: two prices for month usd"),
         (
             "plans.pro.prices",
+            [{"interval": "month", "amount": 9_375, "currency": "KWD"}],
+            "plans.pro.prices[0].amount: Stripe charges KWD only in multiples of 10 minor units; "
+            "9375 is none",
+        ),
+        (
+            "plans.pro.prices",
+            [{"interval": "month", "amount": 99_050, "currency": "isk"}],
+            "plans.pro.prices[0].amount: Stripe charges ISK only in multiples of 100 minor units",
+        ),
+        (
+            "offers",
+            [{"key": "less", "kind": "discount", "amount_off": 1005, "currency": "bhd"}],
+            "offers[0].amount_off: Stripe charges BHD only in multiples of 10 minor units",
+        ),
+        (
+            "plans.pro.prices",
             [{"interval": "month"}],
             "plans.pro.prices[0]: needs an amount, a stripe_price or a lookup_key",
         ),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flask_billing import metering, subscriptions, sync
+from flask_billing import metering, money, subscriptions, sync
 from flask_billing.stripe_customers import ensure_stripe_customer
 from flask_billing.stripe_metered import metered_prices_of
 from flask_billing.stripe_prices import stripe_price_of
@@ -20,12 +20,16 @@ from flask_billing.stripe_prices import stripe_price_of
 from ..host import Host, make_host
 
 #: Minor units by currency, with none, two and three decimals; odd, so that shares are rounded.
-AMOUNTS: t.Final = {"usd": (2999, 28_791), "jpy": (3301, 31_111), "kwd": (9_370, 90_003)}
+AMOUNTS: t.Final = {"usd": (2999, 28_791), "jpy": (3301, 31_111), "kwd": (9_370, 90_030)}
 
 
 def _plan(name: str, rank: int, factor: int) -> dict[str, object]:
     prices = [
-        {"interval": interval, "amount": amount * factor + rank, "currency": currency}
+        {
+            "interval": interval,
+            "amount": amount * factor + rank * money.charged_in(currency),
+            "currency": currency,
+        }
         for currency, amounts in AMOUNTS.items()
         for interval, amount in zip(("month", "year"), amounts, strict=True)
     ]
