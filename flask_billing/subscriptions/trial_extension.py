@@ -54,7 +54,9 @@ def extend(change: SubscriptionChange, calls: Calls) -> Outcome:
 
         if stripe_objects.cancels_at(found) is not None:
             schedules.release(found["id"], calls)
-            calls.post("resume", path, {"cancel_at_period_end": False})
+            by_period = found.get("cancel_at_period_end")
+            goes_on = {"cancel_at_period_end": False} if by_period else {"cancel_at": ""}
+            calls.post("resume", path, goes_on)
 
         calls.post("extend", path, params)
         found = calls.get(path)

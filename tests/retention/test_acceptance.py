@@ -379,6 +379,21 @@ def test_a_longer_trial_moves_the_first_charge_once(make_app: MakeApp, database_
     assert [row.outcome for row in shop.rows(Cancellation)] == ["saved_trial_ext", None]
 
 
+def test_a_longer_trial_takes_an_end_of_the_dashboard_back_too(
+    make_app: MakeApp, database_url: str
+) -> None:
+    shop = make_app(database_url, catalog=catalog())
+    settle(shop, "pro", days=3)
+    before = subscription_row(shop)
+    assert before.trial_end is not None
+    ends = int(before.trial_end.timestamp()) - 3600
+    shop.sandbox.client().v1.subscriptions.update(before.stripe_id, {"cancel_at": ends})
+
+    assert take(shop, "too_complex").state == "done"
+    after = subscription_row(shop)
+    assert (after.cancel_at, after.trial_end) == (None, before.trial_end + dt.timedelta(days=7))
+
+
 def test_wanting_to_talk_ends_the_visit_and_changes_nothing(shop: Host) -> None:
     take(shop, "missing_features")
 
