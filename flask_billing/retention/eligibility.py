@@ -106,7 +106,7 @@ def may_have(offer: Offer, subscription: Subscription, past: Past) -> bool:
             cooldown = timedelta(days=offer.cooldown_days)
             return (
                 _settled_in(subscription, now)
-                and not _is_discounted(subscription, now)
+                and not is_discounted(subscription, now)
                 and not _within(past.last(kind="discount"), cooldown, now)
             )
         case "pause":
@@ -139,20 +139,21 @@ def lock(connection: sa.Connection, customer: Customer) -> None:
     ).one()
 
 
+def is_discounted(subscription: Subscription, now: datetime) -> bool:
+    """Whether a discount changes what is paid for a subscription."""
+    if subscription.discount is None:
+        return False
+
+    end = from_timestamp(subscription.discount.get("end"))
+    return end is None or end > now
+
+
 def _settled_in(subscription: Subscription, now: datetime) -> bool:
     """Whether they have paid for longer than the first days; a trial does not count."""
     starts = [
         moment for moment in (subscription.started_at, subscription.trial_end) if moment is not None
     ]
     return subscription.status == "active" and bool(starts) and now - max(starts) >= FIRST_DAYS
-
-
-def _is_discounted(subscription: Subscription, now: datetime) -> bool:
-    if subscription.discount is None:
-        return False
-
-    end = from_timestamp(subscription.discount.get("end"))
-    return end is None or end > now
 
 
 def _within(moment: datetime | None, span: timedelta, now: datetime) -> bool:

@@ -13,6 +13,7 @@ from ..models import Subscription
 from ..state import state
 from ..stripe_objects import list_data, price_of
 from ..subscriptions.pause import renewal_after
+from .eligibility import is_discounted
 from .renewals import months_for, renewals
 
 
@@ -20,7 +21,7 @@ from .renewals import months_for, renewals
 class Terms:
     """The facts of an offer. Amounts are minor units for all seats and one interval.
 
-    :param regular: what is paid without the offer.
+    :param regular: what is paid without the offer; None where a discount makes that another sum.
     :param reduced: what is paid with it.
     :param payments: how many payments are reduced; None is all from now on.
     :param starts_at: when it first counts: the next renewal, or when the pause begins.
@@ -179,6 +180,9 @@ def _regular(subscription: Subscription) -> int | None:
         return None
 
     if len(list_data(snapshot.get("items"))) > 1:  # a discount would take from the others too
+        return None
+
+    if is_discounted(subscription, _now()):  # what is paid is less
         return None
 
     return subscription.unit_amount * subscription.quantity

@@ -299,6 +299,32 @@ def test_each_kind_says_what_it_means(
     assert [row.state for row in shop.rows(OfferRedemption)] == ["done"]
 
 
+@pytest.mark.parametrize(
+    ("offer", "plan", "said"),
+    [
+        ({"kind": "pause", "months": 1}, "starter", r"on\. The plan runs again from \w+ \d+"),
+        ({"kind": "trial_extension", "days": 7}, "pro", r"Your trial lasts until [\w ,]+\. "),
+        ({"kind": "plan", "plan": "starter"}, "enterprise", None),
+    ],
+)
+def test_no_amount_is_named_that_a_discount_changes(
+    make_app: MakeApp, offer: dict[str, t.Any], plan: str, said: str | None
+) -> None:
+    shop = make_app(catalog=catalog([{"key": "one", **offer}]))
+    person = settle(shop, plan, days=20 if plan != "pro" else 3)
+    client = shop.sandbox.client()
+    client.v1.coupons.create({"id": "half", "percent_off": 50, "duration": "forever"})
+    client.v1.subscriptions.update(
+        subscription_row(shop).stripe_id, {"discounts": [{"coupon": "half"}]}
+    )
+    shop.sandbox.webhooks.deliver()
+    page = person.open("/billing/cancel")
+
+    assert "$" not in words(page)
+    assert ("/accept" in page.text) == (said is not None)
+    assert said is None or re.search(said, words(page))
+
+
 def test_who_owes_a_payment_is_shown_no_offer(shop: Host) -> None:
     person = settle(shop)
     client = shop.sandbox.client()
