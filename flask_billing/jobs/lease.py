@@ -13,7 +13,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock
-from ..database import insert, transaction
+from ..database import insert, reading, transaction
 from ..models import JobLease
 from ..state import state
 
@@ -25,7 +25,8 @@ def claim(name: str, holder: str, lasts: dt.timedelta, tick: dt.datetime | None 
     """Take a job's lease if it is free. Says whether it is ours now.
 
     :param lasts: after this without :func:`renew` it is free again, as its holder must be dead.
-    :param tick: take it only if the job was not started since; None takes it in any case.
+    :param tick: take it only if the job was not started since, or did not come to its end; None
+        takes it in any case.
     """
     now = clock.wall()
     free = sa.or_(
@@ -37,6 +38,10 @@ def claim(name: str, holder: str, lasts: dt.timedelta, tick: dt.datetime | None 
         JobLease.last_started_at.is_(None),
         JobLease.last_started_at < (tick or now),
         JobLease.last_started_at > now + TOLERANCE,
+        # Its process was killed, or was stopped between two chunks of the work.
+        JobLease.last_finished_at.is_(None),
+        JobLease.last_finished_at < JobLease.last_started_at,
+        JobLease.last_result.startswith("stopped:"),
     )
     taking = (
         sa.update(JobLease)
@@ -60,6 +65,16 @@ def claim(name: str, holder: str, lasts: dt.timedelta, tick: dt.datetime | None 
             .returning(JobLease.name)
         ).first()
         return made is not None and bool(connection.execute(taking).rowcount)
+
+
+def ends_at(name: str) -> dt.datetime | None:
+    """When the lease of who runs a job ends, unless it is renewed; None where nobody does."""
+    with reading() as connection:
+        return connection.scalar(
+            sa.select(JobLease.expires_at).where(
+                JobLease.name == name, JobLease.expires_at > clock.wall()
+            )
+        )
 
 
 def renew(name: str, holder: str, lasts: dt.timedelta) -> bool:

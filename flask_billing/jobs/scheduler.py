@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import datetime as dt
 import logging
 import threading
 import time
@@ -11,6 +12,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import clock
+from . import lease
 from .running import run_job
 from .schedule import last_time, trigger_of
 from .table import JOBS, Job
@@ -28,12 +30,13 @@ _GRACE_SECONDS: t.Final = 300
 _WATCH_SECONDS: t.Final = 15.0
 #: A jump beyond this is no drift.
 _JUMP_SECONDS: t.Final = 5.0
+_A_SECOND: t.Final = dt.timedelta(seconds=1)
 
 
 class Scheduler:
     """Runs an app's jobs beside whatever else the process does.
 
-    At its start it runs what was missed while nobody ran it.
+    At its start it runs what was missed while nobody ran it, or did not run it to the end.
 
     :param table: the jobs; None is all there are.
     """
@@ -88,7 +91,11 @@ class Scheduler:
     def _run(self, job: Job) -> None:
         with self.app.app_context():
             try:
-                run_job(job, tick=last_time(job, clock.wall()), stopping=self._stopping)
+                tick = last_time(job, clock.wall())
+                outcome = run_job(job, tick=tick, stopping=self._stopping)
+
+                if outcome.state == "held":
+                    self._look_again(job)
             except sa.exc.SQLAlchemyError as error:
                 log.error(
                     "Job %s was not run, as the database does not answer (%s). It is tried at "
@@ -96,6 +103,20 @@ class Scheduler:
                     job.name,
                     type(error).__name__,
                 )
+
+    def _look_again(self, job: Job) -> None:
+        """Be there when the lease of who runs a job ends, should that process be dead by then."""
+        ends_at = lease.ends_at(job.name)
+
+        if ends_at is not None and not self._stopping.is_set():
+            self._scheduler.add_job(
+                self._run,
+                "date",
+                run_date=ends_at + _A_SECOND,
+                args=[job],
+                id=f"{job.name}, again",
+                replace_existing=True,
+            )
 
     def _watch_clock(self) -> None:
         offset = clock.wall_seconds() - time.monotonic()

@@ -99,7 +99,8 @@ def test_clocks_some_seconds_apart_run_a_tick_once(any_host: Host) -> None:
     calls: list[Run] = []
     job = noted(calls)
     run(any_host, job)
-    change_lease(any_host, last_started_at=datetime.now(UTC) + timedelta(seconds=40))
+    ahead = datetime.now(UTC) + timedelta(seconds=40)
+    change_lease(any_host, last_started_at=ahead, last_finished_at=ahead)
 
     assert run(any_host, job, tick=datetime.now(UTC)).state == "held"
 
@@ -249,6 +250,28 @@ def test_a_worker_runs_at_its_start_what_was_missed(host: Host) -> None:
     assert len(calls) in (2, 3), "once, though the worker began twice"
     assert calls[1].tick is not None
     assert calls[1].tick.minute == 17
+
+
+@pytest.mark.parametrize("ended", ["killed", "stopped"])
+def test_what_was_left_undone_is_not_left_to_the_next_night(any_host: Host, ended: str) -> None:
+    calls: list[Run] = []
+    job = dataclasses.replace(noted(calls), cron={"hour": "0", "minute": "0"})
+    run(any_host, job)
+
+    if ended == "killed":
+        soon = datetime.now(UTC) + timedelta(seconds=1)
+        change_lease(any_host, holder="gone", expires_at=soon, last_finished_at=None)
+    else:
+        change_lease(any_host, last_result="stopped: compared 100, stopped before the end")
+
+    for _ in range(2):
+        scheduler = Scheduler(any_host.app, (job,))
+        scheduler.start()
+        wait_until(lambda: len(calls) == 2)
+        scheduler.stop()
+
+    [row] = any_host.rows(JobLease)
+    assert (row.holder, row.last_result) == (None, "ok: run 2")
 
 
 def test_times_of_a_schedule() -> None:
