@@ -85,8 +85,10 @@ def replay_usage(run: Run) -> str:
 
 
 def export_usage(run: Run) -> str:
-    """Report to Stripe what was used of the meters it bills."""
-    return str(metering.export_usage(run.goes_on))
+    """Report to Stripe what was used of the meters it bills, and collect what ended plans owe."""
+    exported = metering.export_usage(run.goes_on)
+    collected = subscriptions.collect_last_invoices(run.goes_on)
+    return f"{exported}, {collected} last invoices collected" if collected else str(exported)
 
 
 def find_late_usage(run: Run) -> str:

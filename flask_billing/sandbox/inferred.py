@@ -245,8 +245,11 @@ INFERRED = (
         "docs: the subscription is created when the session completes",
     ),
     Inference(
-        "Invoices of a subscription that ended stay open, with automatic collection off.",
-        "docs: cancellation keeps open invoices",
+        "Invoices of a subscription that ended stay open, with automatic collection off. So is its "
+        "last one, of an end by its date or with invoice_now: a draft, which becomes final and is "
+        "collected an hour after it may advance again.",
+        "docs: cancelling sets auto_advance of open and draft invoices to false, and it can be "
+        "resumed; three projects finalise or pay such drafts themselves, to charge usage",
     ),
     Inference(
         "While a bank debit for the first invoice is processing the subscription is active and the "

@@ -9,6 +9,7 @@ from .current import live_subscription
 from .downgrade import downgrade
 from .history import Entry, history
 from .intents import finish_open
+from .last_invoice import collect_due as collect_last_invoices
 from .pause import pause, resumption, undo_pause, unpause
 from .quote import Quote, quote_change
 from .refusals import QuoteChangedError, SamePlanError
@@ -24,6 +25,7 @@ __all__ = [
     "cancellation",
     "change_plan",
     "close",
+    "collect_last_invoices",
     "downgrade",
     "explain",
     "finish_open",

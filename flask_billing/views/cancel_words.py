@@ -12,7 +12,7 @@ from ..models import Customer, Subscription, SubscriptionChange
 from ..row_marks import reference
 from ..state import state
 from ..subscriptions.cancel import RECORDED, ends_at_once
-from ..subscriptions.last_charge import last_charge
+from ..subscriptions.last_charge import after_the_end, last_charge
 from ..translation import gettext as _
 from .badges import state_of
 from .visitor import Visitor
@@ -133,7 +133,7 @@ def outcome(visitor: Visitor, change: SubscriptionChange | None) -> Ended:
             promise=last_charge(subscription.plan or subscription.last_plan),
         )
     else:
-        first = _("%(plan)s has ended. You won't be charged again.", plan=plan)
+        first = _("%(plan)s has ended. %(promise)s", plan=plan, promise=_after(subscription))
 
     texts = (first, *_mailed(visitor.customer)) if change is not None else (first,)
     return Ended(_("Your plan is cancelled"), texts, lines, recorded=False, runs=runs)
@@ -156,6 +156,13 @@ def _at_once(found: str, plan: str) -> list[str]:
                 _("Cancelling now ends %(plan)s today and stops payment attempts.", plan=plan),
                 _("You won't be charged again. What is unpaid stays on your invoices."),
             ]
+
+
+def _after(subscription: Subscription) -> str:
+    """What is still charged of a plan that has ended: nothing where that was at once."""
+    ended, end = subscription.ended_at, subscription.current_period_end
+    in_time = ended is not None and end is not None and ended >= end
+    return after_the_end((subscription.plan or subscription.last_plan) if in_time else None)
 
 
 def _lines(

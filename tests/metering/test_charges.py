@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 import stripe
 
-from flask_billing import catalog_push, doctor, metering, notifications, subscriptions
+from flask_billing import catalog_push, doctor, jobs, metering, notifications, subscriptions
 from flask_billing.catalog import Catalog
 from flask_billing.models import Invoice, MeterExport, Outbox
 from flask_billing.testing import SandboxCustomer, StripeSandbox
@@ -386,6 +386,11 @@ def test_a_cancelled_plan_charges_what_was_used_until_its_end(account: Account) 
     preview = account.stripe.client().v1.invoices.create_preview({"customer": ada.stripe_id})
     assert preview.total == found.amount == 15
     ada.renew()
+
+    with account.host.app.app_context():
+        jobs.run_job(jobs.find_job("meter-export"))
+
+    account.stripe.advance(hours=2)
     last = newest(account, ada)
     assert (last.total, last.status, ada.status) == (15, "paid", "canceled")
     assert "What you used beyond the plan until then is charged" in letter(account, "ended")

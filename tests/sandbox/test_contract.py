@@ -205,7 +205,8 @@ def test_canceling_may_credit_and_bill_at_once(
     sandbox.clock.advance(days=14)
     client.v1.subscriptions.cancel(subscription, {"prorate": True, "invoice_now": True})
     invoice = client.v1.invoices.list({"customer": customer}).data[0]
-    assert (invoice.total, invoice.status) == (-1250, "paid")
+    assert (invoice.total, invoice.status) == (-1250, "draft")
+    client.v1.invoices.finalize_invoice(invoice.id)
     assert client.v1.customers.retrieve(customer).balance == -1250
 
 

@@ -74,6 +74,8 @@ def test_an_end_in_the_middle_of_a_period_credits_the_rest(
     for object_id in (prorated, not_prorated):
         ended = client.v1.subscriptions.retrieve(object_id)
         assert (ended.status, ended.ended_at, ended.canceled_at) == ("canceled", ends, NOW)
+    [last] = client.v1.invoices.list({"customer": customer, "status": "draft"}).data
+    client.v1.invoices.finalize_invoice(last.id)
     assert client.v1.customers.retrieve(customer).balance == -1250
 
 
@@ -187,6 +189,8 @@ def test_canceling_now_may_credit_and_invoice(
     )
     final = client.v1.invoices.retrieve(str(canceled.latest_invoice))
     assert [line.amount for line in final.lines.data] == [-1875, 3750, -2500]
+    assert (final.status, client.v1.customers.retrieve(customer).balance) == ("draft", 0)
+    client.v1.invoices.finalize_invoice(final.id)
     assert client.v1.customers.retrieve(customer).balance == final.total == -625
 
 

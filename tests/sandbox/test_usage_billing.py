@@ -439,7 +439,9 @@ def test_a_phase_bills_the_period_before_it_at_its_own_price(
 # the end
 
 
-def test_an_appointed_end_bills_what_was_used(calls: Calls, sandbox: Sandbox) -> None:
+def test_an_appointed_end_drafts_what_was_used_and_collects_nothing(
+    calls: Calls, sandbox: Sandbox
+) -> None:
     subscription = calls.subscribe(calls.shop.month, calls.price(tiers=TIERS))
     calls.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
     calls.make(10)
@@ -448,9 +450,50 @@ def test_an_appointed_end_bills_what_was_used(calls: Calls, sandbox: Sandbox) ->
     assert len(calls.invoices()) == 1, "a preview keeps nothing"
     sandbox.clock.advance(days=PERIOD, hours=2)
     last = calls.invoices()[-1]
-    assert (last.status, lines(last)) == ("paid", expected)
+    assert (last.status, last.auto_advance, lines(last)) == ("draft", False, expected)
     sandbox.clock.advance(days=60)
-    assert calls.invoices()[-1].id == last.id
+    last = calls.client.v1.invoices.retrieve(last.id)
+    assert (last.status, calls.invoices()[-1].id) == ("draft", last.id)
+
+
+def last_invoice(calls: Calls, sandbox: Sandbox) -> str:
+    """The draft of a subscription that ran until its date."""
+    subscription = calls.subscribe(calls.shop.month, calls.price(unit_amount=20))
+    calls.client.v1.subscriptions.update(subscription.id, {"cancel_at_period_end": True})
+    calls.make(10)
+    sandbox.clock.advance(days=PERIOD, minutes=1)
+    return str(calls.invoices()[-1].id)
+
+
+def test_the_last_invoice_is_collected_once_it_may_advance_with_usage_that_came_late(
+    calls: Calls, sandbox: Sandbox
+) -> None:
+    last = last_invoice(calls, sandbox)
+    calls.client.v1.invoices.update(last, {"auto_advance": True})
+    calls.make(5, timestamp=NOW + PERIOD * DAY - 1)
+    calls.make(70)  # after the end
+    sandbox.clock.advance(minutes=55)
+    assert calls.client.v1.invoices.retrieve(last).status == "draft"
+    sandbox.clock.advance(minutes=10)
+    found = calls.client.v1.invoices.retrieve(last)
+    assert (found.status, found.amount_paid, lines(found)) == ("paid", 300, [(15, 300)])
+
+
+def test_a_last_invoice_that_is_refused_is_tried_again(calls: Calls, sandbox: Sandbox) -> None:
+    last = last_invoice(calls, sandbox)
+    good = default_card(calls.client, calls.customer)
+    bad = calls.client.v1.payment_methods.attach(
+        "pm_card_chargeCustomerFail", {"customer": calls.customer}
+    )
+    default_card(calls.client, calls.customer, bad.id)
+    calls.client.v1.invoices.update(last, {"auto_advance": True})
+    sandbox.clock.advance(hours=2)
+    found = calls.client.v1.invoices.retrieve(last)
+    assert (found.status, found.attempt_count) == ("open", 1)
+    assert found.next_payment_attempt is not None
+    default_card(calls.client, calls.customer, good)
+    sandbox.clock.advance(days=2)
+    assert calls.client.v1.invoices.retrieve(last).status == "paid"
 
 
 def test_without_usage_an_appointed_end_bills_nothing(calls: Calls, sandbox: Sandbox) -> None:
@@ -464,11 +507,14 @@ def test_without_usage_an_appointed_end_bills_nothing(calls: Calls, sandbox: San
 
 
 @pytest.mark.parametrize(("invoice_now", "billed"), [(True, [[(40, 40)]]), (False, [])])
-def test_an_end_at_once_bills_usage_where_asked(
+def test_an_end_at_once_drafts_usage_where_asked(
     calls: Calls, sandbox: Sandbox, invoice_now: bool, billed: list[list[tuple[int, int]]]
 ) -> None:
     subscription = calls.subscribe(calls.shop.month, calls.price())
     calls.make(40)
     sandbox.clock.advance(days=3)
     calls.client.v1.subscriptions.cancel(subscription.id, {"invoice_now": invoice_now})
-    assert [lines(one) for one in calls.invoices()[1:]] == billed
+    sandbox.clock.advance(days=3)
+    found = calls.invoices()[1:]
+    assert [lines(one) for one in found] == billed
+    assert {(one.status, one.auto_advance) for one in found} <= {("draft", False)}

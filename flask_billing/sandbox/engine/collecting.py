@@ -38,8 +38,9 @@ def collect(
     )
     if outcome.result == "paid":
         after_payment(account, invoice, method)
-    elif subscription is not None and outcome.result != "processing":
-        _after_failure(account, invoice, subscription, outcome, planned)
+    elif subscription is not None and not _has_ended(subscription):
+        if outcome.result != "processing":
+            _after_failure(account, invoice, subscription, outcome, planned)
     elif invoice["auto_advance"] and planned and outcome.result == "declined" and not outcome.hard:
         _schedule_retry(account, invoice)
     return outcome
@@ -82,10 +83,14 @@ def save_method(account: Account, subscription: Body, method: Body | None) -> No
         subscription["default_payment_method"] = method["id"]
 
 
+def _has_ended(subscription: Body) -> bool:
+    return subscription["status"] in {"canceled", "incomplete_expired"}
+
+
 def _after_failure(
     account: Account, invoice: Body, subscription: Body, outcome: Outcome, planned: bool
 ) -> None:
-    if subscription["status"] in {"incomplete", "canceled", "incomplete_expired"}:
+    if subscription["status"] == "incomplete":
         return
     if invoice["id"] != subscription["latest_invoice"]:
         return

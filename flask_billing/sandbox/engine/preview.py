@@ -105,7 +105,7 @@ def _next(account: Account, subscription: Body) -> Body:
     account.now = turn
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= turn:
         last = subscription["status"] in {"active", "past_due"} and final_invoice.at_period_end(
-            account, subscription, collect=False
+            account, subscription
         )
         return _or_nothing(last or None, subscription)
     return renewal.renew(account, subscription)

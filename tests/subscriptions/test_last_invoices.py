@@ -1,0 +1,160 @@
+"""What was used beyond a plan is charged once it ends, and nothing that was promised not to be."""
+
+from __future__ import annotations
+
+import collections.abc as c
+
+import pytest
+
+from flask_billing import metering
+
+from ..host import Host
+from ..views.person import words
+from .leaving import cancel
+from .subscriber import DECLINED, GOOD, Subscriber
+from .test_metered_plans import CATALOG, use
+
+
+@pytest.fixture
+def customer(make_app: c.Callable[..., Host], database_url: str) -> Subscriber:
+    """Somebody on Small, 20.00 a month, who pays 2.5 cents for each token beyond 100."""
+    host = make_app(database_url, catalog=CATALOG, BILLING_STRIPE_RETRIES=0)
+    return Subscriber(host, "small")
+
+
+def use_silently(customer: Subscriber, units: int) -> None:
+    """Use tokens that Stripe does not hear of yet."""
+    with customer.host.app.app_context():
+        metering.record("tokens", units, customer=customer.host.customer())
+
+
+def leave(customer: Subscriber) -> None:
+    """Cancel on the page."""
+    customer.person.open("/billing/cancel")
+    cancel(customer.person)
+
+
+def run_job(customer: Subscriber) -> str:
+    """The job that reports usage and collects, as cron runs it; what it said."""
+    command = ["billing", "jobs", "run", "meter-export"]
+    result = customer.host.app.test_cli_runner().invoke(args=command)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def pass_hours(customer: Subscriber, hours: float) -> None:
+    """Let time pass, and the webhooks of it arrive."""
+    customer.host.sandbox.clock.advance(hours=hours)
+    customer.host.sandbox.webhooks.deliver()
+
+
+def to_the_end(customer: Subscriber) -> None:
+    """Let the running period end, a minute ago."""
+    end = customer.row.current_period_end
+    assert end is not None
+    wait = end - customer.host.sandbox.clock.now()
+    pass_hours(customer, wait.total_seconds() / 3600 + 1 / 60)
+
+
+def test_what_was_used_until_a_cancelled_plan_ends_is_charged_once(customer: Subscriber) -> None:
+    use(customer, 300)
+    leave(customer)
+    use_silently(customer, 40)  # until the last minute
+    to_the_end(customer)
+    assert (customer.row.status, customer.paid) == ("canceled", [2000])
+
+    assert "1 last invoices collected" in run_job(customer)
+    assert "collected" not in run_job(customer)
+    pass_hours(customer, 2)
+    assert customer.paid == [240 * 5 // 2, 2000]
+
+    run_job(customer)
+    customer.pass_days(40)
+    assert customer.paid == [600, 2000]
+
+
+def test_the_page_says_so_once_the_plan_has_ended(customer: Subscriber) -> None:
+    leave(customer)
+    to_the_end(customer)
+    said = words(customer.person.open("/billing/cancel/done"))
+    assert "Small has ended. What you used beyond the plan until then is charged" in said
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["unheard", "unanswered"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_silent_stripe_is_asked_again(customer: Subscriber, method: str, after: bool) -> None:
+    use(customer, 300)
+    leave(customer)
+    to_the_end(customer)
+    customer.host.sandbox.fail(method, "/v1/invoices/{id}", status=500, after=after)
+    assert "collected" not in run_job(customer)
+    customer.host.sandbox.repair()
+    run_job(customer)
+    pass_hours(customer, 2)
+    run_job(customer)
+    assert customer.paid == [500, 2000]
+
+
+def test_what_a_host_turns_off_again_stays_off(customer: Subscriber) -> None:
+    use(customer, 300)
+    leave(customer)
+    to_the_end(customer)
+    run_job(customer)
+    customer.stripe.v1.invoices.update(customer.invoices[0].id, {"auto_advance": False})
+    customer.host.sandbox.webhooks.deliver()
+    run_job(customer)
+    customer.pass_days(3)
+    assert (customer.paid, customer.invoices[0].status) == ([2000], "draft")
+
+
+def test_a_draft_of_the_host_is_left_to_it(customer: Subscriber) -> None:
+    leave(customer)
+    to_the_end(customer)
+    row = customer.row
+    [metered] = [
+        str(item.price.id)
+        for item in customer.at_stripe["items"].data
+        if not item.to_dict().get("quantity")
+    ]
+    customer.stripe.v1.invoice_items.create(
+        {
+            "customer": str(customer.at_stripe.customer),
+            "amount": 700,
+            "currency": "usd",
+            "subscription": row.stripe_id,
+            "metadata": {"for": metered},
+        }
+    )
+    customer.stripe.v1.invoices.create({"subscription": row.stripe_id})
+    customer.host.sandbox.webhooks.deliver()
+    assert [one.status for one in customer.invoices] == ["draft", "paid"]
+    run_job(customer)
+    customer.pass_days(2)
+    assert customer.paid == [2000]
+
+
+def test_nobody_is_charged_weeks_after_a_plan_ended(customer: Subscriber) -> None:
+    use(customer, 300)
+    leave(customer)
+    to_the_end(customer)
+    customer.pass_days(8)
+    run_job(customer)
+    customer.pass_days(1)
+    assert customer.paid == [2000]
+
+
+def test_who_leaves_with_a_card_that_fails_is_charged_no_more(customer: Subscriber) -> None:
+    customer.use_card(DECLINED)
+    customer.pass_days(32)
+    assert customer.row.status == "past_due"
+    use(customer, 300)
+    said = words(customer.person.open("/billing/cancel"))
+    assert "You won't be charged again. What is unpaid stays on your invoices." in said
+    customer.use_card(GOOD)
+    cancel(customer.person)
+    run_job(customer)
+    customer.pass_days(30)
+    assert [(one.status, one.total) for one in customer.invoices] == [
+        ("open", 2000),
+        ("paid", 2000),
+    ]
