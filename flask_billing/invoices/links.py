@@ -60,8 +60,14 @@ def _fresh(customer: Customer, invoice_id: str) -> StripeObject:
 
 
 def _of(customer: Customer, found: StripeObject) -> StripeObject:
-    """The object, if Stripe too says that it is the customer's."""
-    if stripe_objects.reference(found.get("customer")) != customer.stripe_id:
+    """The object, unless Stripe says that it is somebody else's.
+
+    One of a customer that was deleted at Stripe since names that one, and stays whose it was.
+    """
+    holder = stripe_objects.reference(found.get("customer"))
+    others = sa.select(Customer.id).where(Customer.stripe_id == holder, Customer.id != customer.id)
+
+    if holder is None or state().db.session.scalar(others) is not None:
         raise InvoiceNotFoundError
 
     return found

@@ -9,7 +9,7 @@ import typing as t
 
 import pytest
 
-from flask_billing.models import CustomerChange, Invoice
+from flask_billing.models import Customer, CustomerChange, Invoice
 
 from ..host import Host
 from ..invoices.debtor import ASKS_THE_BANK, DECLINED_LATER, charges, in_debt
@@ -239,6 +239,30 @@ def test_a_link_to_anywhere_else_is_not_followed(host: Host) -> None:
 
     assert person.open(f"/billing/invoices/{invoice.stripe_id}/pdf").status_code == 404
     assert person.open(f"/billing/invoices/{invoice.stripe_id}/view").status_code == 404
+
+
+def test_invoices_outlive_their_customer_at_stripe(any_host: Host) -> None:
+    person, invoice = bought(any_host)
+    [customer] = any_host.rows(Customer)
+    any_host.sandbox.client().v1.customers.delete(customer.stripe_id)
+    any_host.sandbox.webhooks.deliver()
+
+    assert person.open(f"/billing/invoices/{invoice.stripe_id}/pdf").status_code == 303
+    person.buy("pro")
+    any_host.sandbox.webhooks.deliver()
+    assert person.open(f"/billing/invoices/{invoice.stripe_id}/view").status_code == 303
+
+
+def test_what_stripe_says_is_another_customers_is_not_shown(any_host: Host) -> None:
+    _, invoice = bought(any_host)
+    stranger = Person(any_host, "2")
+    stranger.open("/billing/invoices")
+
+    with any_host.app.app_context():  # a row that went wrong
+        any_host.db.session.get_one(Invoice, invoice.id).customer_id = any_host.customer("2").id
+        any_host.db.session.commit()
+
+    assert stranger.open(f"/billing/invoices/{invoice.stripe_id}/pdf").status_code == 404
 
 
 def test_somebody_elses_invoice_is_nobodys_business(any_host: Host) -> None:
