@@ -49,7 +49,7 @@ def ours() -> c.Iterator[Finding]:
             "subscriptions",
             f"{count} live subscriptions are at the price {price}, which stands for no plan.",
             "Name it under 'former' of its plan's price in the catalog, then run "
-            "'flask billing sync'.",
+            "'flask billing sync --all'.",
         )
 
     if not double and not unknown:
