@@ -97,8 +97,10 @@ def find_late_usage(run: Run) -> str:
 
 
 def finish_open_intents(run: Run) -> str:
-    """Finish writes to Stripe that a crash left open."""
-    return f"finished {sum(part.finish_open() for part in _WRITES_TO_STRIPE)}"
+    """Finish writes to Stripe that a crash left open, and put back what made way for nothing."""
+    finished = sum(part.finish_open() for part in _WRITES_TO_STRIPE)
+    put_back = subscriptions.put_back()
+    return f"finished {finished}" + (f", put back {put_back}" if put_back else "")
 
 
 def receive_missed_events(run: Run) -> str:

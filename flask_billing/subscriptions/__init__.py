@@ -11,6 +11,7 @@ from .history import Entry, history
 from .intents import finish_open
 from .last_invoice import collect_due as collect_last_invoices
 from .pause import pause, resumption, undo_pause, unpause
+from .put_back import put_back
 from .quote import Quote, quote_change
 from .refusals import QuoteChangedError, SamePlanError
 from .undo import undo_change
@@ -33,6 +34,7 @@ __all__ = [
     "last_change",
     "live_subscription",
     "pause",
+    "put_back",
     "quote_change",
     "resume",
     "resumption",

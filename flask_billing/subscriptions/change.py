@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 
 import sqlalchemy as sa
 
 from ..database import refuse_busy_session, reread
-from ..errors import BillingError, CardDeclinedError, ChangeRefusedError, StripeRejectedError
+from ..errors import CardDeclinedError, ChangeRefusedError, StripeRejectedError
 from ..models import Customer, Subscription, SubscriptionChange
-from . import intents, rules, token, undo
+from . import intents, put_back, rules, token, undo
 from .current import live_subscription, refreshed_subscription
 from .intent_rows import ACTION
 from .quote import Quote, quote_change, quote_of
@@ -90,7 +89,7 @@ def _carry_out(
     except StaleChangeError as error:
         raise QuoteChangedError("amount", _anew(customer, quote.terms)) from error
     except CardDeclinedError:
-        _schedule_again(subscription, quote.replaces)
+        put_back.schedule_again(subscription, quote.replaces)
         raise
 
     if change.state not in ("done", "pending"):  # the same click, a moment earlier
@@ -176,25 +175,3 @@ def _of_quote(confirmed: Confirmation) -> SubscriptionChange | None:
     return reread(
         sa.select(SubscriptionChange).where(SubscriptionChange.quote_id == confirmed.quote_id)
     )
-
-
-def _schedule_again(subscription: Subscription, replaced: SubscriptionChange | None) -> None:
-    """Put back the downgrade that had to make way for an upgrade which was then declined."""
-    if replaced is None or replaced.kind != "downgrade" or replaced.request is None:
-        return
-
-    wish = Wish(
-        "downgrade",
-        request=replaced.request,
-        to_plan=replaced.to_plan,
-        to_interval=replaced.to_interval,
-        quantity=replaced.quantity,
-        effective_at=replaced.effective_at,
-        currency=replaced.currency,
-        reason=replaced.reason,
-        feedback=replaced.feedback,
-        actor=replaced.actor,
-    )
-
-    with contextlib.suppress(BillingError):
-        intents.carry_out(subscription, wish)
