@@ -173,18 +173,20 @@ class Billing:
 
         return customers.customer_for(owner)
 
-    def close(self, owner: object) -> Customer | None:
+    def close(self, owner: object, *, bill_usage: bool = True) -> Customer | None:
         """End all that could be charged to an owner, then forget who they were.
 
         Call it before you delete them, with nothing uncommitted. Invoices stay.
 
+        :param bill_usage: whether what they used so far is charged, where a metered price bills
+            it. False forgives it.
         :returns: the closed customer; None where the owner never was one.
         :raises BillingError: where something could not be ended: nobody was forgotten, so delete
             nothing, and call it again.
         """
         from . import closing
 
-        return closing.close(owner)
+        return closing.close(owner, bill_usage=bill_usage)
 
     def access(self, customer: Customer | None = None) -> Access:
         """What a customer may do now, and why. None is the signed-in one."""

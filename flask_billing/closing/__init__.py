@@ -1,4 +1,4 @@
-"""Closing an account: nothing is charged any more, and nobody is named any more.
+"""Closing an account: nothing is charged for the time to come, and nobody is named any more.
 
 First what could still be charged is ended at Stripe, as Stripe lists it and not as our rows do.
 Only when all of it is, names are taken out. Whoever deletes an owner deletes nothing before this
@@ -19,13 +19,15 @@ ACTION = "Closing an account"
 __all__ = ["close"]
 
 
-def close(owner: object) -> Customer | None:
+def close(owner: object, *, bill_usage: bool = True) -> Customer | None:
     """End everything that could be charged, then forget who the owner was.
 
     Invoices stay, and so does the customer at Stripe. It may be called again, after a failure
     or for no reason.
 
     :param owner: an :class:`.Owner`, or any object its adapter understands.
+    :param bill_usage: whether what they used so far beyond a plan that runs is charged, where a
+        metered price bills it, by a last invoice within hours. False forgives it.
     :returns: the closed customer; None where the owner never was one.
     :raises StripeError: where Stripe refused or did not answer. What was ended until then stays
         ended; nobody was forgotten. Call it again.
@@ -43,7 +45,7 @@ def close(owner: object) -> Customer | None:
         return customer
 
     refuse_busy_session(ACTION)
-    stopping.stop(customer, ACTION)
+    stopping.stop(customer, ACTION, bill_usage=bill_usage)
     forgetting.forget(customer.id, ACTION)
     update(customer, *forgetting.BLANKED, "closed_at")
     return customer

@@ -14,16 +14,18 @@ from ..state import state
 from ..stripe_gateway import StripeObject, gateway
 
 
-def stop(customer: Customer, action: str) -> None:
+def stop(customer: Customer, action: str, *, bill_usage: bool) -> None:
     """Close what is open for checkout, then end every subscription; all of it, or raise.
 
+    :param bill_usage: whether what was used so far is charged where a metered price bills it.
     :raises StripeError: where something could not be ended.
     """
     _close_checkouts(customer)
 
     for stripe_id in _running(customer, action):
-        subscriptions.close(_known(stripe_id, action))
+        subscriptions.close(_known(stripe_id, action), bill_usage=bill_usage)
 
+    subscriptions.finish_closing(customer)
     left = _running(customer, action)
 
     if left:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .bank import WaitingPayment, last_change, waiting_payment
-from .cancel import cancel, cancellation, close, explain, resume
+from .cancel import cancel, cancellation, close, explain, finish_closing, resume
 from .change import change_plan
 from .current import live_subscription
 from .downgrade import downgrade
@@ -29,6 +29,7 @@ __all__ = [
     "collect_last_invoices",
     "downgrade",
     "explain",
+    "finish_closing",
     "finish_open",
     "history",
     "last_change",

@@ -106,9 +106,21 @@ def cancellation(customer: Customer) -> SubscriptionChange | None:
     return None if newest is None else reread(_latest(newest, "open", "waiting", "pending", "done"))
 
 
-def close(subscription: Subscription) -> SubscriptionChange:
-    """End a subscription at once, in whatever state it is, because its account is closed."""
-    return intents.carry_out(subscription, Wish("close"))
+def close(subscription: Subscription, *, bill_usage: bool = True) -> SubscriptionChange:
+    """End a subscription at once, in whatever state it is, because its account is closed.
+
+    :param bill_usage: whether what was used so far is charged where a metered price bills it.
+    """
+    return intents.carry_out(subscription, Wish("close", request={"bill_usage": bill_usage}))
+
+
+def finish_closing(customer: Customer) -> None:
+    """See to what an earlier try to close an account has ended and left there.
+
+    :raises StripeError: where Stripe refused or did not answer. It may be called again.
+    """
+    for change in intent_rows.open_of(customer.id, "close"):
+        intents.finish(change)
 
 
 def explain(

@@ -1,9 +1,9 @@
 """Ending a subscription at once, and what has to be right afterwards.
 
-Nothing is collected any more. What the customer owed stays as it is: an invoice for time they
-had is left open, not collected by itself, for the host to claim or to forgive. An invoice for
-what never began, or for a period that began after they asked to leave, is void; and if it was
-paid, all of it goes back.
+Nothing is collected any more, but what was used beyond a plan whose account is closed. What the
+customer owed stays as it is: an invoice for time they had is left open, not collected by itself,
+for the host to claim or to forgive. An invoice for what never began, or for a period that began
+after they asked to leave, is void; and if it was paid, all of it goes back.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import logging
 from .. import stripe_objects, sync
 from ..clock import from_timestamp
 from ..errors import StripeNotFoundError, StripeRejectedError
+from ..metering.export import export_usage_of
 from ..models import Subscription, SubscriptionChange
 from ..stripe_gateway import StripeObject
-from . import intent_rows
+from . import intent_rows, last_invoice
 from .calls import Calls, Outcome
 
 log = logging.getLogger("flask_billing.subscriptions")
@@ -25,12 +26,14 @@ log = logging.getLogger("flask_billing.subscriptions")
 def now(change: SubscriptionChange, subscription: Subscription, calls: Calls) -> Outcome:
     """End it, then see to what follows."""
     had_begun = subscription.status != "incomplete"
+    asked: dict[str, object] = {"cancellation_details": details(change)}
+
+    if _bills_usage(change, subscription):
+        export_usage_of(change.customer_id)  # Stripe bills what it has heard of
+        asked["invoice_now"] = True
 
     try:
-        calls.delete(
-            f"/v1/subscriptions/{subscription.stripe_id}",
-            {"cancellation_details": details(change)},
-        )
+        calls.delete(f"/v1/subscriptions/{subscription.stripe_id}", asked)
     except StripeNotFoundError:  # by another process, a moment ago
         subscription = intent_rows.refreshed(change)
 
@@ -85,12 +88,47 @@ def _settle(
         if invoice["id"] in unwanted or invoice["status"] not in ("draft", "open"):
             continue
 
-        if had_begun:
+        if _charges_usage(change, invoice, subscription):
+            _collect(invoice)
+        elif had_begun:
             _stop_collecting(invoice, calls)
         else:
             _void(invoice, calls)
 
     return Outcome("done", effective_at=subscription.ended_at)
+
+
+def _bills_usage(change: SubscriptionChange, subscription: Subscription) -> bool:
+    """Whether there is something used to be paid: not of a trial, a pause or a failing card."""
+    return (
+        _is_to_bill_usage(change)
+        and subscription.status == "active"
+        and subscription.pause is None
+        and bool(stripe_objects.metered_items(subscription.snapshot or {}))
+    )
+
+
+def _charges_usage(
+    change: SubscriptionChange, invoice: StripeObject, subscription: Subscription
+) -> bool:
+    """Whether an invoice is the last one, of an end at once that was to bill what was used."""
+    ended_at, held = subscription.ended_at, subscription.snapshot or {}
+    return (
+        _is_to_bill_usage(change)
+        and ended_at is not None
+        and last_invoice.is_last(invoice, held, ended_at)
+    )
+
+
+def _is_to_bill_usage(change: SubscriptionChange) -> bool:
+    return bool((change.request or {}).get("bill_usage"))
+
+
+def _collect(invoice: StripeObject) -> None:
+    try:
+        last_invoice.collect(invoice)
+    except StripeRejectedError as error:
+        _tell("collect", invoice, error)
 
 
 def _undo(invoice: StripeObject, calls: Calls) -> None:
@@ -145,16 +183,20 @@ def _try(
     try:
         calls.post(step, path, params)
     except StripeRejectedError as error:
-        log.error(
-            "The subscription has ended as its customer wished, but invoice %s could not be "
-            "settled (%s): %s Look at it in Stripe's dashboard.",
-            invoice["id"],
-            step.partition("-")[0],
-            error,
-        )
+        _tell(step.partition("-")[0], invoice, error)
         return
 
     sync.pull("invoice", invoice["id"], action=intent_rows.ACTION)
+
+
+def _tell(step: str, invoice: StripeObject, error: StripeRejectedError) -> None:
+    log.error(
+        "The subscription has ended as its customer wished, but invoice %s could not be "
+        "settled (%s): %s Look at it in Stripe's dashboard.",
+        invoice["id"],
+        step,
+        error,
+    )
 
 
 def _invoices(subscription: Subscription, calls: Calls) -> c.Iterator[StripeObject]:

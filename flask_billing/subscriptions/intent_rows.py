@@ -113,6 +113,21 @@ def open_since(asked_before: dt.datetime, limit: int) -> list[int]:
         return list(found)
 
 
+def open_of(customer_id: int, kind: str) -> list[SubscriptionChange]:
+    """The intents of a kind that are open of a customer."""
+    with transaction() as connection:
+        found = connection.scalars(
+            sa.select(SubscriptionChange.id).where(
+                SubscriptionChange.customer_id == customer_id,
+                SubscriptionChange.kind == kind,
+                SubscriptionChange.state == "open",
+            )
+        )
+        row_ids = list(found)
+
+    return [fresh(row_id) for row_id in row_ids]
+
+
 def _open(row_id: int) -> bool:
     try:
         with transaction() as connection:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 
 import pytest
 
-from flask_billing import metering
+from flask_billing import metering, subscriptions
+from flask_billing.errors import BillingError, StripeError
+from flask_billing.models import Customer, SubscriptionChange
 
-from ..host import Host
+from ..host import Host, user
 from ..views.person import words
+from ..webhooks.test_crashes import CrashAt, CrashError, crashing
 from .leaving import cancel
 from .subscriber import DECLINED, GOOD, Subscriber
 from .test_metered_plans import CATALOG, use
@@ -54,6 +58,14 @@ def to_the_end(customer: Subscriber) -> None:
     assert end is not None
     wait = end - customer.host.sandbox.clock.now()
     pass_hours(customer, wait.total_seconds() / 3600 + 1 / 60)
+
+
+def close(customer: Subscriber, **options: bool) -> None:
+    """Close the account, as a host does before it deletes the owner."""
+    with customer.host.app.app_context():
+        customer.host.billing.close(user("1"), **options)
+
+    customer.host.sandbox.webhooks.deliver()
 
 
 def test_what_was_used_until_a_cancelled_plan_ends_is_charged_once(customer: Subscriber) -> None:
@@ -158,3 +170,139 @@ def test_who_leaves_with_a_card_that_fails_is_charged_no_more(customer: Subscrib
         ("open", 2000),
         ("paid", 2000),
     ]
+
+
+# closing an account
+
+
+def test_what_was_used_until_an_account_is_closed_is_charged(customer: Subscriber) -> None:
+    use(customer, 250)
+    use_silently(customer, 50)
+
+    with customer.host.app.app_context():
+        told = metering.usage("tokens", customer=customer.host.customer()).estimated_charge
+
+    close(customer)
+    assert (customer.row.status, customer.paid) == ("canceled", [2000])
+    pass_hours(customer, 2)
+    assert told is not None
+    assert customer.paid == [told.amount, 2000] == [500, 2000]
+    [row] = customer.host.rows(Customer)
+    assert (row.email, row.closed_at is not None) == (None, True)
+    run_job(customer)
+    customer.pass_days(40)
+    assert len(customer.invoices) == 2
+
+
+def test_a_host_may_forgive_it(customer: Subscriber) -> None:
+    use(customer, 300)
+    close(customer, bill_usage=False)
+    run_job(customer)
+    customer.pass_days(40)
+    assert [one.total for one in customer.invoices] == [2000]
+
+
+def test_without_anything_used_closing_charges_nothing(customer: Subscriber) -> None:
+    use(customer, 90)
+    close(customer)
+    customer.pass_days(3)
+    assert [one.total for one in customer.invoices] == [2000]
+
+
+def test_closing_collects_nothing_from_a_card_that_fails(customer: Subscriber) -> None:
+    customer.use_card(DECLINED)
+    customer.pass_days(32)
+    use(customer, 300)
+    close(customer)
+    run_job(customer)
+    customer.pass_days(3)
+    assert [(one.status, one.auto_advance) for one in customer.invoices] == [
+        ("open", False),
+        ("paid", False),
+    ]
+
+
+def test_a_trial_and_a_pause_are_free_to_their_end(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    plan = {**CATALOG["plans"]["small"], "trial_days": 14}
+    host = make_app(database_url, catalog={**CATALOG, "plans": {"small": plan}})
+    customer = Subscriber(host, "small")
+    use(customer, 300)
+    assert customer.row.status == "trialing"
+    close(customer)
+    customer.pass_days(30)
+    assert [one.total for one in customer.invoices] == [0]
+
+
+def test_what_a_pause_forgives_closing_does_not_charge(customer: Subscriber) -> None:
+    use(customer, 300)
+
+    with customer.host.app.app_context():
+        subscriptions.pause(customer.host.customer(), months=2)
+
+    close(customer)
+    customer.pass_days(3)
+    assert [one.total for one in customer.invoices] == [2000]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/v1/billing/meter_events"),
+        ("DELETE", "/v1/subscriptions/{id}"),
+        ("GET", "/v1/invoices"),
+        ("POST", "/v1/invoices/{id}"),
+        ("GET", "/v1/invoices/{id}"),
+    ],
+)
+@pytest.mark.parametrize("after", [False, True], ids=["unheard", "unanswered"])
+def test_closing_again_charges_once(
+    customer: Subscriber, method: str, path: str, after: bool
+) -> None:
+    use(customer, 250)
+    use_silently(customer, 50)
+    customer.host.sandbox.fail(method, path, status=500, after=after)
+
+    with contextlib.suppress(StripeError):
+        close(customer)
+
+    customer.host.sandbox.repair()
+    customer.host.sandbox.webhooks.deliver()
+    close(customer)
+    run_job(customer)
+    pass_hours(customer, 2)
+    assert customer.paid == [500, 2000]
+    customer.pass_days(3)
+    assert len(customer.paid) == 2
+
+
+def test_a_crash_at_any_commit_of_closing_charges_once(customer: Subscriber) -> None:
+    use(customer, 300)
+
+    for turn in range(1, 40):
+        crash = CrashAt(turn)
+
+        with crashing(customer.host, "commit", crash), contextlib.suppress(CrashError):
+            close(customer)
+
+        if not crash.happened:
+            break
+
+        with customer.host.app.app_context(), contextlib.suppress(BillingError):
+            customer.host.db.session.rollback()
+    else:
+        pytest.fail("closing never came to an end")
+
+    pass_hours(customer, 2)
+    assert customer.paid == [500, 2000]
+    assert [row.state for row in customer.host.rows(SubscriptionChange)] == ["done"]
+
+
+def test_a_plan_that_bills_no_usage_is_ended_as_ever(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    customer = Subscriber(make_app(database_url, catalog=CATALOG), "plain")
+    close(customer)
+    [request] = [one for one in customer.host.sandbox.requests if one.method == "DELETE"]
+    assert request.params == {}
