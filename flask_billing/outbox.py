@@ -139,6 +139,24 @@ def drain(*, limit: int = 100, min_age: dt.timedelta = dt.timedelta(seconds=30))
     return sent
 
 
+def given_up(*, limit: int = 50) -> c.Sequence[Outbox]:
+    """The signals and mails that were given up after many attempts, newest first."""
+    statement = sa.select(Outbox).where(Outbox.state == "dead").order_by(Outbox.id.desc())
+    found: c.Sequence[Outbox] = state().db.session.scalars(statement.limit(limit)).all()
+    return found
+
+
+def revive() -> int:
+    """Let what was given up be tried again by the jobs; how many signals and mails it is."""
+    with transaction() as connection:
+        revived = connection.execute(
+            sa.update(Outbox)
+            .where(Outbox.state == "dead")
+            .values(state="waiting", attempts=0, next_attempt_at=None)
+        )
+        return revived.rowcount
+
+
 def _heard_by_nobody(row: dict[str, object]) -> dict[str, object] | None:
     """A signal without listeners as sent: there is nothing to wait for, nor to mark later."""
     if row["kind"] != "signal":

@@ -181,7 +181,12 @@ def test_mails_that_wait_are_not_sent_to_nobody(person: Person) -> None:
     close(person.host)
     person.host.sandbox.webhooks.deliver()
     waiting = {row.state for row in person.host.rows(Outbox, kind="mail")}
-    assert waiting == {"dead"}
+    assert waiting == {"dropped"}
+    doctor = person.host.app.test_cli_runner().invoke(args=["billing", "doctor", "outbox"])
+    assert (doctor.exit_code, doctor.output) == (
+        0,
+        "ok      outbox: Every signal and mail has left.\n",
+    )
 
 
 def test_signing_in_later_finds_an_account_without_a_name_and_buying_reopens_it(

@@ -13,6 +13,7 @@ MODULES: t.Final = {
     "doctor": "doctor",
     "install-migrations": "migrations",
     "jobs": "jobs",
+    "outbox": "outbox",
     "retention": "retention",
     "sandbox": "sandbox",
     "sync": "sync",

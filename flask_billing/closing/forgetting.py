@@ -72,7 +72,7 @@ def forget(customer_id: int, action: str) -> None:
             .where(
                 Outbox.customer_id == customer_id, Outbox.kind == "mail", Outbox.state == "waiting"
             )
-            .values(state="dead", error="The account was closed.")
+            .values(state="dropped", error="The account was closed.")
         )
         connection.execute(
             sa.update(Customer)

@@ -51,7 +51,8 @@ def outbox() -> c.Iterator[Finding]:
         yield failure(
             "outbox",
             f"{dead} signals or mails were given up after many attempts.",
-            "The column 'error' of billing_outbox says why.",
+            "'flask billing outbox list' says why; 'flask billing outbox retry' lets them leave "
+            "once that is mended.",
         )
 
     if lag is not None and lag >= PATIENCE:
