@@ -17,6 +17,7 @@ from sqlalchemy import orm
 from . import clock
 from .catalog import Plan
 from .models import ENDED, Customer, Subscription
+from .owners import id_of
 from .state import state
 
 Reason = t.Literal[
@@ -152,7 +153,7 @@ def access_for(customer: Customer) -> Access:
     Of several live ones the plan of the highest rank counts. Without any, the catalog's free
     plan holds; where there is none, nothing does.
     """
-    return decide(subscriptions_of(customer.id))
+    return decide(subscriptions_of(id_of(customer)))
 
 
 def subscriptions_of(customer_id: int) -> c.Sequence[Subscription]:

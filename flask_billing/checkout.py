@@ -26,6 +26,7 @@ from .errors import (
     UnknownPlanError,
 )
 from .models import ENDED, Checkout, Customer, Invoice, Subscription
+from .owners import id_of
 from .state import state
 from .stripe_customers import ensure_stripe_customer
 from .stripe_metered import metered_prices_of
@@ -99,7 +100,7 @@ def start(
     :raises StripeError: where Stripe refused or did not answer. Nothing was charged.
     """
     refuse_busy_session(checkout_session.ACTION)
-    refuse_second_subscription(customer.id)
+    refuse_second_subscription(id_of(customer))
     reopen(customer)
     lost: set[str | None] = set()
 
@@ -144,7 +145,7 @@ def complete(customer: Customer, session_id: str) -> Result:
 
     :raises CheckoutNotFoundError: for an unknown session and for another customer's.
     """
-    row = _find(customer.id, session_id)
+    row = _find(id_of(customer), session_id)
 
     try:
         if row.state == "open":
@@ -153,7 +154,7 @@ def complete(customer: Customer, session_id: str) -> Result:
             if session.get("status") == "open":
                 return Result("open", _plan(row), row)
 
-            row = _find(customer.id, session_id)
+            row = _find(id_of(customer), session_id)
 
         if row.state != "complete":
             return Result("expired", _plan(row), row)

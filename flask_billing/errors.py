@@ -35,6 +35,16 @@ class NotSignedInError(BillingError):
         )
 
 
+class NotACustomerError(BillingError, TypeError):
+    """Something else than a customer was passed as one; by its id it would be a stranger."""
+
+    def __init__(self, passed: str) -> None:
+        super().__init__(
+            f"A {passed} was passed as the customer. Nothing was booked, charged or changed. "
+            "Pass 'billing.customer_for(owner)' instead."
+        )
+
+
 class CatalogError(BillingError):
     """The catalog does not hold together. ``problems`` lists each fault with its path."""
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .errors import ConfigError
+from .errors import ConfigError, NotACustomerError
+from .models import Customer
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ def as_owner(value: object) -> Owner | None:
     """Turn what an owner loader returned into an :class:`Owner`.
 
     Understands an Owner, None, Flask-Login's ``current_user``, and any object with an ``id``
-    and optionally ``email`` and ``name``. The type is the table's name, or the class's.
+    and optionally ``email`` and ``name``. The type is the table's name, or the class's. A
+    customer stands for their owner.
 
     :raises ConfigError: where no id can be found.
     """
@@ -45,6 +47,9 @@ def as_owner(value: object) -> Owner | None:
 
     if value is None or isinstance(value, Owner):
         return value
+
+    if isinstance(value, Customer):
+        return Owner(value.owner_type, value.owner_id, value.email, value.name)
 
     if getattr(value, "is_authenticated", True) is False:
         return None
@@ -66,6 +71,18 @@ def as_owner(value: object) -> Owner | None:
         email=_text(value, "email"),
         name=_text(value, "name"),
     )
+
+
+def id_of(customer: object) -> int:
+    """The id of a customer that the host passed.
+
+    :raises NotACustomerError: for anything else. A user of the host's has an id too, and it may
+        be that of somebody else's customer.
+    """
+    if not isinstance(customer, Customer):
+        raise NotACustomerError(type(customer).__name__)
+
+    return customer.id
 
 
 def _unwrapped(value: object) -> object:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from ..errors import InvoiceNotFoundError
 from ..models import CreditNote, Customer, Invoice
+from ..owners import id_of
 from ..state import state
 
 Filter = t.Literal["unpaid", "paid", "refunded", "void"]
@@ -53,7 +54,7 @@ def page(
         nothing.
     :raises InvoiceNotFoundError: for a cursor that is no invoice of this customer's.
     """
-    chosen = [Invoice.customer_id == customer.id]
+    chosen = [Invoice.customer_id == id_of(customer)]
 
     if only is not None:
         chosen.append(_CONDITIONS[only])
@@ -93,7 +94,7 @@ def find(customer: Customer, invoice_id: str) -> Invoice:
     if invoice_id.isprintable():  # PostgreSQL fails at a NUL, where SQLite finds nothing
         found = state().db.session.scalar(
             sa.select(Invoice).where(
-                Invoice.stripe_id == invoice_id, Invoice.customer_id == customer.id
+                Invoice.stripe_id == invoice_id, Invoice.customer_id == id_of(customer)
             )
         )
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from .. import clock, database, outbox
 from ..catalog import Meter
 from ..models import Customer
+from ..owners import id_of
 from ..state import BillingState, state
 from . import holds, ledger, notices, opening, rollover, spool, store, taking_back
 from .accounts import check_member, current_customer_id, current_member, current_owner_key
@@ -63,7 +64,7 @@ def check(
         return unbooked(current, found, quantity, "disabled")
 
     try:
-        customer_id = customer.id if customer is not None else current_customer_id(current)
+        customer_id = id_of(customer) if customer is not None else current_customer_id(current)
         sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
     except store.StoreDownError as error:
         return degraded(current, found, quantity, error)
@@ -183,7 +184,7 @@ def _book(
     customer_id: int | None = None
 
     try:
-        customer_id = customer.id if customer is not None else current_customer_id(current)
+        customer_id = id_of(customer) if customer is not None else current_customer_id(current)
         entry = Entry(customer_id, meter, key, keyed, quantity, happened, now, facts)
         decision = _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:

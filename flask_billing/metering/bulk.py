@@ -12,6 +12,7 @@ from .. import clock
 from ..catalog import Meter
 from ..errors import BillingError, IdempotencyMismatchError
 from ..models import Customer
+from ..owners import id_of
 from ..state import BillingState, state
 from . import store
 from .accounts import check_member, current_customer_id, current_member
@@ -259,7 +260,9 @@ class _Desk:
         found = self._accounts.get(id(customer))
 
         if found is None:
-            customer_id = current_customer_id(self._current) if customer is None else customer.id
+            customer_id = (
+                current_customer_id(self._current) if customer is None else id_of(customer)
+            )
             found = customer_id, current_member(self._current, customer)
             self._accounts[id(customer)] = found
 

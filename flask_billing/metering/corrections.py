@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from .. import clock, database
 from ..errors import InvalidUsageError
 from ..models import Customer, UsageEvent
+from ..owners import id_of
 from ..state import BillingState, state
 from . import store, taking_back
 from .accounts import current_customer_id
@@ -60,7 +61,7 @@ def correct(
         check_quantity(quantity)
 
     current = state()
-    customer_id = customer.id if customer is not None else current_customer_id(current)
+    customer_id = id_of(customer) if customer is not None else current_customer_id(current)
 
     for _ in range(MOST_CORRECTIONS):
         found, related = _read(current, customer_id, event, meter)

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from .. import clock, database
 from ..errors import IdempotencyMismatchError, InvalidUsageError
 from ..models import CreditGrant, CreditUse, Customer
+from ..owners import id_of
 from ..state import state
 from .inputs import check_quantity, find_meter
 from .sheets import forget
@@ -60,7 +61,7 @@ def grant_credits(
 
     session = state().db.session
     values = {
-        "customer_id": customer.id,
+        "customer_id": id_of(customer),
         "meter": meter,
         "kind": kind,
         "source_key": source_key,
@@ -76,7 +77,7 @@ def grant_credits(
     found: CreditGrant = session.scalars(
         sa.select(CreditGrant)
         .where(
-            CreditGrant.customer_id == customer.id,
+            CreditGrant.customer_id == id_of(customer),
             CreditGrant.meter == meter,
             CreditGrant.source_key == source_key,
         )
@@ -98,7 +99,7 @@ def credits_of(customer: Customer, meter: str | None = None) -> c.Sequence[Credi
 
     :param meter: only those of this meter.
     """
-    query = sa.select(CreditGrant).where(CreditGrant.customer_id == customer.id)
+    query = sa.select(CreditGrant).where(CreditGrant.customer_id == id_of(customer))
 
     if meter is not None:
         query = query.where(CreditGrant.meter == meter)

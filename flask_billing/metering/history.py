@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from .. import database
 from ..errors import InvalidUsageError
 from ..models import Customer, UsageRollup
+from ..owners import id_of
 from ..state import state
 from . import store
 from .inputs import find_meter
@@ -86,7 +87,7 @@ def history(
 
     names = names_of(by)
     first, last = days(start, end)
-    found = read(names, first, last, customer.id, meter)
+    found = read(names, first, last, id_of(customer), meter)
 
     if names == ("day",):
         by_day = {one.key: one for one in found}

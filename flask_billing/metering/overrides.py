@@ -11,6 +11,7 @@ from .. import clock
 from ..catalog import UNLIMITED, Window
 from ..errors import InvalidUsageError
 from ..models import Customer, LimitOverride
+from ..owners import id_of
 from ..state import state
 from .inputs import LARGEST, find_meter
 from .resets import check_window
@@ -53,7 +54,7 @@ def set_override(
         raise InvalidUsageError("An override says who set it and why. Nothing was changed.")
 
     override = LimitOverride(
-        customer_id=customer.id,
+        customer_id=id_of(customer),
         meter=meter,
         window=window,
         limit=limit,
@@ -83,7 +84,7 @@ def overrides_of(customer: Customer) -> c.Sequence[LimitOverride]:
         state()
         .db.session.scalars(
             sa.select(LimitOverride)
-            .where(LimitOverride.customer_id == customer.id)
+            .where(LimitOverride.customer_id == id_of(customer))
             .order_by(LimitOverride.id.desc())
         )
         .all()

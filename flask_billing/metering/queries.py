@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..catalog import Plan
 from ..models import Customer
+from ..owners import id_of
 from ..state import state
 from . import charges, store
 from .accounts import current_customer_id, current_member
@@ -62,11 +63,11 @@ def usages(customer: Customer | None = None, *, fresh: bool = True) -> list[Usag
 def plan_in_force(customer: Customer) -> Plan | None:
     """The plan whose limits hold; from memory where usage was read a moment ago."""
     current = state()
-    sheet = store.persistently(current, lambda: sheet_for(current, customer.id))
+    sheet = store.persistently(current, lambda: sheet_for(current, id_of(customer)))
     return current.catalog.plan(sheet.snapshot.facts.plan)
 
 
 def _sheet(customer: Customer | None, *, fresh: bool = True) -> Sheet:
     current = state()
-    customer_id = customer.id if customer is not None else current_customer_id(current)
+    customer_id = id_of(customer) if customer is not None else current_customer_id(current)
     return store.persistently(current, lambda: sheet_for(current, customer_id, fresh=fresh))

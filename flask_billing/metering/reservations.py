@@ -15,6 +15,7 @@ from .. import clock, database
 from ..catalog import Meter
 from ..errors import InvalidUsageError, MeteringUnavailableError
 from ..models import Customer
+from ..owners import id_of
 from ..state import BillingState, state
 from . import booking, holds, opening, store
 from .accounts import current_customer_id
@@ -273,7 +274,7 @@ def reserve(
 
     now = clock.now()
     try:
-        customer_id = customer.id if customer is not None else current_customer_id(current)
+        customer_id = id_of(customer) if customer is not None else current_customer_id(current)
         ask = holds.Ask(customer_id, meter, key, amount, member, now, now + ttl)
         decision, hold = _hold(current, found, ask)
     except store.StoreDownError as error:

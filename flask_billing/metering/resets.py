@@ -11,6 +11,7 @@ from .. import clock, database
 from ..catalog import Window
 from ..errors import InvalidUsageError
 from ..models import Customer, UsageCounter, UsageEpoch, UsageEvent, UsageReservation
+from ..owners import id_of
 from ..state import state
 from . import store
 from .buckets import PREFIXES, TICK
@@ -39,7 +40,7 @@ def reset_quota(
     if not actor.strip() or not reason.strip():
         raise InvalidUsageError("A reset says who made it and why. Nothing was changed.")
 
-    customer_id, current = customer.id, state()
+    customer_id, current = id_of(customer), state()
 
     def attempt() -> int:
         with database.transaction() as connection:

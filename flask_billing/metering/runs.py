@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from .. import database
 from ..models import Customer, UsageEvent
+from ..owners import id_of
 from ..state import state
 from . import store
 from .accounts import current_customer_id
@@ -61,7 +62,7 @@ def run_summary(run: str, *, customer: Customer | None = None) -> RunSummary:
     :param customer: None is the signed-in owner's; another owner's run is empty.
     """
     current = state()
-    customer_id = customer.id if customer is not None else current_customer_id(current)
+    customer_id = id_of(customer) if customer is not None else current_customer_id(current)
     statement = _statement(customer_id, run)
 
     def attempt() -> list[t.Any]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from .. import clock, database
 from ..models import Customer, UsageCounter
-from ..owners import Owner
+from ..owners import Owner, id_of
 from ..state import BillingState, state
 from . import store
 from .buckets import Bucket
@@ -63,7 +63,7 @@ def summary(
     """
     from ..customers import customer_for
 
-    customer = customer_for(owner) if isinstance(owner, Owner) else owner
+    customer = owner if isinstance(owner, Customer) else customer_for(owner)
     cycle = _cycle(state(), customer, clock.now())
     opens, closes = _whole_days(_known(cycle.start), _known(cycle.end))
     first, last = days(start or opens, end or closes)
@@ -112,7 +112,7 @@ def added(one: UsageSum, other: UsageSum) -> UsageSum:
 
 def _cycle(current: BillingState, customer: Customer, at: datetime) -> Bucket:
     """The billing period a moment lies in, whatever was reset in it."""
-    sheet = store.persistently(current, lambda: sheet_for(current, customer.id))
+    sheet = store.persistently(current, lambda: sheet_for(current, id_of(customer)))
     # A reset is one meter's; the invoice does not know of it.
     return sheet.snapshot.facts.bucket("billing_period", "", at, None)
 

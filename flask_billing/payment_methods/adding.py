@@ -18,6 +18,7 @@ from ..errors import (
     TooManyCardsTriedError,
 )
 from ..models import Customer, PaymentMethod, PaymentMethodChange
+from ..owners import id_of
 from ..row_marks import customer_metadata, idempotency_key
 from ..state import state
 from ..stripe_customers import ensure_stripe_customer
@@ -50,7 +51,7 @@ def add_setup_intent(customer: Customer, *, makes_default: bool = False) -> str:
     :raises StripeError: where Stripe refused or did not answer.
     """
     ensure_stripe_customer(customer, ACTION)
-    row = _record(customer.id, makes_default=makes_default)
+    row = _record(id_of(customer), makes_default=makes_default)
 
     try:
         intent = _create(row, customer)

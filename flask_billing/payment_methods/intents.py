@@ -31,6 +31,7 @@ from ..errors import (
     StripeUnreachableError,
 )
 from ..models import Customer, PaymentMethodChange
+from ..owners import id_of
 from . import known
 from .calls import Calls
 
@@ -80,7 +81,7 @@ def carry_out(customer: Customer, wish: Wish, check: Check | None = None) -> Pay
         :func:`finish_open` goes on with it.
     """
     while True:
-        row_id = _insert(customer.id, wish, check)
+        row_id = _insert(id_of(customer), wish, check)
 
         if row_id is not None:
             change = fresh(row_id)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from .. import access, clock
 from ..errors import PaymentMethodNotFoundError
 from ..models import ENDED, Customer, PaymentMethod, Subscription
+from ..owners import id_of
 from ..state import state
 
 #: From when on a card's end is spoken of.
@@ -99,7 +100,7 @@ class Wallet:
 def wallet_of(customer: Customer) -> Wallet:
     """A customer's payment methods as they are committed."""
     session = state().db.session
-    attached = session.scalars(_ATTACHED, {"customer": customer.id}).all()
+    attached = session.scalars(_ATTACHED, {"customer": id_of(customer)}).all()
     live = [row for row in access.subscriptions_of(customer.id) if row.status not in ENDED]
     ids = {method.stripe_id for method in attached}
     # Checkout gives the card to the subscription, and the customer has no default.

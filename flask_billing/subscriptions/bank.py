@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from .. import stripe_objects, sync
 from ..database import reread
 from ..models import Customer, Subscription, SubscriptionChange
+from ..owners import id_of
 from ..stripe_gateway import gateway
 from .intent_rows import ACTION
 
@@ -83,7 +84,7 @@ def _newest(customer: Customer) -> sa.Select[SubscriptionChange]:
     return (
         sa.select(SubscriptionChange)
         .where(
-            SubscriptionChange.customer_id == customer.id,
+            SubscriptionChange.customer_id == id_of(customer),
             SubscriptionChange.kind.in_(QUOTED),
             SubscriptionChange.actor.is_distinct_from("stripe"),
         )

@@ -15,6 +15,7 @@ from .. import access, clock, stripe_objects
 from ..database import committed, reread
 from ..errors import NoSubscriptionError, StripeError
 from ..models import ENDED, Customer, Subscription, SubscriptionChange
+from ..owners import id_of
 from . import charging, ending, intent_rows, intents, reasons, schedules
 from .calls import Calls, Outcome
 from .current import live_subscription, refreshed_subscription
@@ -102,7 +103,7 @@ def cancellation(customer: Customer) -> SubscriptionChange | None:
 
     None where the customer asked for none since their newest subscription began, or took it back.
     """
-    newest = next(iter(access.subscriptions_of(customer.id)), None)
+    newest = next(iter(access.subscriptions_of(id_of(customer))), None)
     return None if newest is None else reread(_latest(newest, "open", "waiting", "pending", "done"))
 
 

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from ..database import refuse_busy_session, reread
 from ..errors import CardDeclinedError, ChangeRefusedError, StripeRejectedError
 from ..models import Customer, Subscription, SubscriptionChange
+from ..owners import id_of
 from . import intents, put_back, rules, token, undo
 from .current import live_subscription, refreshed_subscription
 from .intent_rows import ACTION
@@ -44,7 +45,7 @@ def change_plan(
         token, cannot charge twice.
     """
     refuse_busy_session(ACTION)
-    confirmed = token.read(token_text, customer.id)
+    confirmed = token.read(token_text, id_of(customer))
     known = _of_quote(confirmed)
 
     if known is not None:

@@ -8,6 +8,7 @@ from .. import access, sync
 from ..database import reread
 from ..errors import NoSubscriptionError
 from ..models import ENDED, Customer, Subscription
+from ..owners import id_of
 from .intent_rows import ACTION
 
 
@@ -16,7 +17,7 @@ def live_subscription(customer: Customer) -> Subscription:
 
     :raises NoSubscriptionError: where there is none.
     """
-    subscriptions = access.subscriptions_of(customer.id)
+    subscriptions = access.subscriptions_of(id_of(customer))
     live = [found for found in subscriptions if found.status not in ENDED]
     deciding = access.decide(live).subscription
 

@@ -9,6 +9,7 @@ import datetime as dt
 import sqlalchemy as sa
 
 from ..models import Customer, Subscription, SubscriptionChange
+from ..owners import id_of
 from ..state import state
 
 
@@ -48,7 +49,7 @@ def history(customer: Customer) -> list[Entry]:
     session = state().db.session
     changes: c.Sequence[SubscriptionChange] = session.scalars(
         sa.select(SubscriptionChange)
-        .where(SubscriptionChange.customer_id == customer.id)
+        .where(SubscriptionChange.customer_id == id_of(customer))
         .order_by(SubscriptionChange.created_at, SubscriptionChange.id)
         .execution_options(populate_existing=True)
     ).all()
