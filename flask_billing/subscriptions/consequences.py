@@ -12,7 +12,7 @@ from ..state import state
 
 @dataclasses.dataclass(frozen=True)
 class LimitChange:
-    """How much of a meter is included before and after; None is not at all."""
+    """How much of a meter is included in a window before and after; None is not at all."""
 
     meter: Meter
     before: Limit | None
@@ -23,7 +23,7 @@ class LimitChange:
 class OverLimit:
     """More is used now than the other plan includes.
 
-    :param used: units used in the current period, in the meter's smallest ones.
+    :param used: units used so far in the limit's window, in the meter's smallest ones.
     """
 
     meter: Meter
@@ -48,12 +48,11 @@ class Consequences:
 
 def of_change(customer: Customer, before: Plan | None, after: Plan) -> Consequences:
     """Compare two plans, and the usage of a customer with the second."""
-    changes = tuple(_limit_changes(before, after))
     return Consequences(
         gained=_features(after, but=before),
         lost=_features(before, but=after),
-        limits=changes,
-        over_limits=tuple(_over_limits(customer, changes)),
+        limits=tuple(_limit_changes(before, after)),
+        over_limits=tuple(_over_limits(customer, before, after)),
     )
 
 
@@ -71,41 +70,75 @@ def _features(plan: Plan | None, *, but: Plan | None) -> tuple[str, ...]:
 
 
 def _limit_changes(before: Plan | None, after: Plan) -> list[LimitChange]:
-    held = _by_meter(before)
-    coming = _by_meter(after)
     return [
-        LimitChange(meter, held.get(meter.key), coming.get(meter.key))
+        LimitChange(meter, held, coming)
         for meter in state().catalog.meters
-        if _includes(held.get(meter.key)) != _includes(coming.get(meter.key))
+        for held, coming in _paired(_limits_of(before, meter.key), _limits_of(after, meter.key))
+        if _includes(held) != _includes(coming)
     ]
 
 
-def _by_meter(plan: Plan | None) -> dict[str, Limit]:
-    """The first limit of each meter, as cards show it."""
-    found: dict[str, Limit] = {}
+def _limits_of(plan: Plan | None, meter: str) -> list[Limit]:
+    return [limit for limit in (plan.limits if plan is not None else ()) if limit.meter == meter]
 
-    for limit in plan.limits if plan is not None else ():
-        found.setdefault(limit.meter, limit)
 
-    return found
+def _paired(held: list[Limit], coming: list[Limit]) -> list[tuple[Limit | None, Limit | None]]:
+    """The limits of a meter in the same window, then those of others in their order.
+
+    A further window that comes or goes is no more and no less of the meter.
+    """
+    if not held or not coming:
+        return [(held[0] if held else None, coming[0] if coming else None)]
+
+    left, others = list(held), []
+    pairs: list[tuple[Limit | None, Limit | None]] = []
+
+    for limit in coming:
+        kind = limit.window, limit.scope
+        same = next((one for one in left if (one.window, one.scope) == kind), None)
+
+        if same is None:
+            others.append(limit)
+        else:
+            left.remove(same)
+            pairs.append((same, limit))
+
+    return [*pairs, *zip(left, others, strict=False)]
 
 
 def _includes(limit: Limit | None) -> tuple[int, str] | None:
     return None if limit is None else (limit.included, limit.window)
 
 
-def _over_limits(customer: Customer, changes: tuple[LimitChange, ...]) -> list[OverLimit]:
-    found = []
+def _over_limits(customer: Customer, before: Plan | None, after: Plan) -> list[OverLimit]:
+    """One for each meter, against the limits that the other plan brings."""
+    held = [_terms(limit) for limit in (before.limits if before is not None else ())]
+    brought = [
+        limit
+        for limit in after.limits
+        if _terms(limit) not in held
+        and limit.scope == "customer"
+        and limit.included not in (0, UNLIMITED)
+    ]
+    counted = metering.usages(customer) if brought else []
+    found: dict[str, OverLimit] = {}
 
-    for change in changes:
-        limit = change.after
-
-        if limit is None or limit.included in (0, UNLIMITED):
-            continue
-
-        used = metering.usage(change.meter.key, customer=customer).used
+    for limit in brought:
+        used = _used(limit, counted)
 
         if used > limit.included:
-            found.append(OverLimit(change.meter, used, limit))
+            meter = state().catalog.meter(limit.meter)
+            found.setdefault(limit.meter, OverLimit(meter, used, limit))
 
-    return found
+    return list(found.values())
+
+
+def _terms(limit: Limit) -> tuple[str, str, str, int]:
+    return limit.meter, limit.window, limit.scope, limit.included
+
+
+def _used(limit: Limit, counted: list[metering.Usage]) -> int:
+    """What is used in a limit's window; where that is not counted, the most of any."""
+    used = [(one.window, one.used) for one in counted if one.meter == limit.meter]
+    mine = [units for window, units in used if window == limit.window]
+    return max(mine or [units for _, units in used], default=0)

@@ -296,3 +296,30 @@ def test_seats_are_bought_now_and_given_back_later(make_app: c.Callable[..., Hos
     assert look(customer, "quantity=99").status_code == 404
     customer.pass_days(25)
     assert customer.plan == ("team", "month", 3)
+
+
+def test_a_limit_of_any_window_may_be_too_small(make_app: c.Callable[..., Host]) -> None:
+    def plan(name: str, rank: int, monthly: int) -> dict[str, object]:
+        windows = {"hour": 1000, "billing_period": monthly}
+        return {
+            "name": name,
+            "rank": rank,
+            "prices": [{"interval": "month", "amount": 1000 * rank}],
+            "limits": [
+                {"meter": "tokens", "included": included, "window": window}
+                for window, included in windows.items()
+            ],
+        }
+
+    plans = {"small": plan("Small", 1, 500), "big": plan("Big", 2, 100_000)}
+    host = make_app(catalog={"meters": {"tokens": {"name": "Tokens"}}, "plans": plans})
+    customer = Subscriber(host, "big")
+
+    with host.app.app_context():
+        host.billing.record("tokens", 800, customer=host.customer())
+        host.sandbox.clock.advance(hours=3)
+        host.billing.record("tokens", 1, customer=host.customer())
+
+    text = words(customer.person.open("/billing/change?plan=small"))
+    assert "You use 801 tokens; Small includes 500." in text
+    assert "You lose 500 tokens a month instead of 100K" in text
