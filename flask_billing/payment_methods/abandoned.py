@@ -13,6 +13,7 @@ from ..models import PaymentMethodChange
 
 #: As long as Stripe tells what happened, so that the event of a card that was added finds its row.
 KEPT_FOR: t.Final = dt.timedelta(days=30)
+_NEVER_ADDED: t.Final = ("open", "failed")
 
 
 def prune_abandoned(*, limit: int = 500) -> int:
@@ -21,7 +22,7 @@ def prune_abandoned(*, limit: int = 500) -> int:
         sa.select(PaymentMethodChange.id)
         .where(
             PaymentMethodChange.kind == "add",
-            PaymentMethodChange.state == "open",
+            PaymentMethodChange.state.in_(_NEVER_ADDED),
             PaymentMethodChange.created_at < clock.wall() - KEPT_FOR,
         )
         .order_by(PaymentMethodChange.id)
@@ -32,7 +33,7 @@ def prune_abandoned(*, limit: int = 500) -> int:
         pruned = connection.execute(
             sa.delete(PaymentMethodChange).where(
                 PaymentMethodChange.id.in_(old.scalar_subquery()),
-                PaymentMethodChange.state == "open",
+                PaymentMethodChange.state.in_(_NEVER_ADDED),
             )
         )
         return pruned.rowcount

@@ -54,13 +54,10 @@ def add_setup_intent(customer: Customer, *, makes_default: bool = False) -> str:
     row = _record(id_of(customer), makes_default=makes_default)
 
     try:
-        intent = _create(row, customer)
-    except StripeRejectedError as error:
-        if not lost_at_stripe.let_go(error, customer, "", ACTION):
-            raise
-
-        ensure_stripe_customer(customer, ACTION)
-        intent = _create(row, customer)
+        intent = _made(row, customer)
+    except StripeError:
+        _give_up(row)
+        raise
 
     with committed(ACTION) as connection:
         connection.execute(
@@ -144,6 +141,7 @@ def _record(customer_id: int, *, makes_default: bool) -> PaymentMethodChange:
             sa.select(sa.func.count()).where(
                 PaymentMethodChange.customer_id == customer_id,
                 PaymentMethodChange.kind == "add",
+                PaymentMethodChange.state != "failed",
                 PaymentMethodChange.created_at > now - _HOUR,
             )
         )
@@ -165,6 +163,27 @@ def _record(customer_id: int, *, makes_default: bool) -> PaymentMethodChange:
         ).scalar_one()
 
     return intents.fresh(row_id)
+
+
+def _made(row: PaymentMethodChange, customer: Customer) -> StripeObject:
+    try:
+        return _create(row, customer)
+    except StripeRejectedError as error:
+        if not lost_at_stripe.let_go(error, customer, "", ACTION):
+            raise
+
+    ensure_stripe_customer(customer, ACTION)
+    return _create(row, customer)
+
+
+def _give_up(row: PaymentMethodChange) -> None:
+    """Count a try that nobody could try a card with as none."""
+    with committed(ACTION) as connection:
+        connection.execute(
+            sa.update(PaymentMethodChange)
+            .where(PaymentMethodChange.id == row.id)
+            .values(state="failed", reason="no_intent", finished_at=clock.now())
+        )
 
 
 def _create(row: PaymentMethodChange, customer: Customer) -> StripeObject:

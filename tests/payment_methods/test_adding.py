@@ -69,13 +69,17 @@ def test_a_card_that_was_never_given_is_forgotten_after_a_month(
     cards.give(given)
     finish(cards, given)
     begin(cards)
+
+    with any_host.sandbox.outage(), pytest.raises(StripeUnreachableError):
+        begin(cards)
+
     run = any_host.app.test_cli_runner().invoke
     wall = clock.wall
     monkeypatch.setattr(clock, "wall", lambda: wall() + dt.timedelta(days=29))
     assert run(args=["billing", "jobs", "run", "inbox-pruning"]).exit_code == 0
-    assert len(any_host.rows(PaymentMethodChange, kind="add")) == 2
+    assert len(any_host.rows(PaymentMethodChange, kind="add")) == 3
     monkeypatch.setattr(clock, "wall", lambda: wall() + dt.timedelta(days=31))
-    assert "1 cards" in run(args=["billing", "jobs", "run", "inbox-pruning"]).output
+    assert "2 cards" in run(args=["billing", "jobs", "run", "inbox-pruning"]).output
     assert [row.state for row in any_host.rows(PaymentMethodChange, kind="add")] == ["done"]
 
 
@@ -137,6 +141,22 @@ def test_an_hour_has_so_many_tries_and_no_more(any_host: Host) -> None:
     made = cards.client.v1.setup_intents.list({"customer": cards.stripe_id, "limit": 100}).data
     assert (len(made), len(refused)) == (limit, limit)
     assert begin(Cards(any_host, "2")), "others have tries of their own"
+
+
+def test_tries_while_stripe_is_down_are_none(any_host: Host) -> None:
+    cards = Cards(any_host)
+    limit: int = any_host.app.config["BILLING_SETUP_INTENTS_PER_HOUR"]
+
+    with any_host.sandbox.outage():
+        for _ in range(limit + 1):
+            with pytest.raises(StripeUnreachableError):
+                begin(cards)
+
+    for _ in range(limit):
+        assert begin(cards)
+
+    with pytest.raises(TooManyCardsTriedError):
+        begin(cards)
 
 
 def test_an_hour_later_cards_can_be_tried_again(
