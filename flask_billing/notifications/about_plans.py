@@ -150,7 +150,9 @@ def cancelled(customer: Customer, body: Body) -> Letter:
             "You keep %(plan)s until %(date)s. %(promise)s",
             plan=plan,
             date=day(end),
-            promise=last_charge(body.get("plan") or body.get("from_plan")),
+            promise=last_charge(
+                body.get("plan") or body.get("from_plan"), trial=body.get("status") == "trialing"
+            ),
         )
     )
     last = () if over else (_("If you change your mind, you can keep the plan until that day."),)
@@ -169,10 +171,11 @@ def ended(customer: Customer, body: Body) -> Letter | None:
         return None  # another one began
 
     key, period_end = body.get("plan") or body.get("from_plan"), moment(body.get("period_end"))
-    plan = plan_name(key)
-    # Who was ended before had no last invoice.
+    plan, trial_end = plan_name(key), moment(body.get("trial_end"))
+    # Who was ended before had no last invoice, and a trial is free.
     in_time = period_end is not None and period_end <= clock.now()
-    promise = after_the_end(key if in_time else None)
+    on_trial = period_end is not None and trial_end is not None and trial_end >= period_end
+    promise = after_the_end(key if in_time and not on_trial else None)
     return Letter(
         "ended",
         _("Your %(plan)s plan has ended", plan=plan),

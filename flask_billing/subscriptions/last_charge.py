@@ -6,11 +6,16 @@ from ..state import state
 from ..translation import gettext as _
 
 
-def last_charge(plan: str | None) -> str:
+def last_charge(plan: str | None, *, trial: bool = False) -> str:
     """The promise about a plan that runs until its period ends.
 
-    Usage that a metered price bills is charged with the end.
+    Usage that a metered price bills is charged with the end, but for that of a trial.
+
+    :param plan: None for one that ends at once, of which nothing is charged any more.
     """
+    if trial:
+        return _("You won't be charged.")
+
     if _bills_usage(plan):
         return _("You won't be charged again, but for what you use beyond the plan until then.")
 

@@ -57,6 +57,7 @@ def of_subscription(
         "amount": after["unit_amount"],
         "currency": after["currency"],
         "period_end": _iso(after["current_period_end"]),
+        "trial_end": _iso(after["trial_end"]),
         "cancel_at": _iso(after["cancel_at"]),
     }
     # Two first syncs of one subscription may race, and only one may announce it.

@@ -12,7 +12,6 @@ from flask import session, url_for
 from .. import access, clock, formatting
 from ..models import PaymentMethod, Subscription, SubscriptionChange
 from ..state import state
-from ..subscriptions.last_charge import last_charge
 from ..translation import gettext as _
 from . import account_rows, cancel_words, payment_labels
 from .badges import state_of
@@ -77,7 +76,7 @@ def _banner(visitor: Visitor) -> Banner | None:
         return None
 
     if change is not None and change.state in ("open", "waiting"):
-        return Banner("warn", cancel_words.recorded(change), actions=_keep())
+        return Banner("warn", cancel_words.recorded(change, subscription), actions=_keep())
 
     if change is not None and change.effective_at is None and subscription.pending_until:
         return _scheduled(change)
@@ -139,7 +138,7 @@ def _ending(subscription: Subscription, method: PaymentMethod | None) -> Banner 
         _(
             "Your plan ends on %(date)s. %(promise)s",
             date=formatting.day(subscription.cancel_at),
-            promise=last_charge(subscription.plan or subscription.last_plan),
+            promise=cancel_words.promise(subscription),
         ),
         actions=_keep(),
     )

@@ -66,10 +66,7 @@ def consequences(subscription: Subscription, change: SubscriptionChange | None) 
         return _at_once(found, plan)
 
     end = subscription.current_period_end
-    texts = [last_charge(subscription.plan or subscription.last_plan)]
-
-    if found == "trialing":
-        texts = [_("You won't be charged.")]
+    texts = [promise(subscription)]
 
     if end is not None:
         kept = (
@@ -88,19 +85,26 @@ def consequences(subscription: Subscription, change: SubscriptionChange | None) 
     return texts
 
 
+def promise(subscription: Subscription) -> str:
+    """What is still charged of a plan that runs until its end."""
+    plan = subscription.plan or subscription.last_plan
+    return last_charge(plan, trial=subscription.status == "trialing")
+
+
 def digest(texts: t.Iterable[str]) -> str:
     """What tells whether somebody has read the same."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
-def recorded(change: SubscriptionChange) -> str:
+def recorded(change: SubscriptionChange, subscription: Subscription) -> str:
     """What is said while Stripe could not be told of a cancellation."""
     moment = change.created_at.astimezone(UTC)
+    said = last_charge(None) if ends_at_once(subscription) else promise(subscription)
     return _(
         "We recorded your cancellation at %(time)s UTC and will finish it automatically. "
         "%(promise)s",
         time=f"{moment:%H:%M}",
-        promise=last_charge(change.from_plan),
+        promise=said,
     )
 
 
@@ -116,7 +120,7 @@ def outcome(visitor: Visitor, change: SubscriptionChange | None) -> Ended:
     if change is not None and change.state in RECORDED:
         return Ended(
             _("Your cancellation is recorded"),
-            (recorded(change), *_mail_to_come(visitor.customer)),
+            (recorded(change, subscription), *_mail_to_come(visitor.customer)),
             lines,
             recorded=True,
             runs=True,
@@ -130,7 +134,7 @@ def outcome(visitor: Visitor, change: SubscriptionChange | None) -> Ended:
             "You keep %(plan)s until %(date)s. %(promise)s",
             plan=plan,
             date=formatting.day(subscription.cancel_at),
-            promise=last_charge(subscription.plan or subscription.last_plan),
+            promise=promise(subscription),
         )
     else:
         first = _("%(plan)s has ended. %(promise)s", plan=plan, promise=_after(subscription))
@@ -159,10 +163,15 @@ def _at_once(found: str, plan: str) -> list[str]:
 
 
 def _after(subscription: Subscription) -> str:
-    """What is still charged of a plan that has ended: nothing where that was at once."""
+    """What is still charged of a plan that has ended: nothing of a trial, or of one at once."""
     ended, end = subscription.ended_at, subscription.current_period_end
-    in_time = ended is not None and end is not None and ended >= end
-    return after_the_end((subscription.plan or subscription.last_plan) if in_time else None)
+
+    if ended is None or end is None or ended < end:
+        return after_the_end(None)
+
+    trial_end = subscription.trial_end
+    on_trial = trial_end is not None and trial_end >= end
+    return after_the_end(None if on_trial else subscription.plan or subscription.last_plan)
 
 
 def _lines(

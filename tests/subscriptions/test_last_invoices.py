@@ -7,15 +7,16 @@ import contextlib
 
 import pytest
 
-from flask_billing import metering, subscriptions
+from flask_billing import metering, notifications, subscriptions
 from flask_billing.errors import BillingError, StripeError
-from flask_billing.models import Customer, SubscriptionChange
+from flask_billing.models import Customer, Outbox, SubscriptionChange
 
 from ..host import Host, user
 from ..views.person import words
 from ..webhooks.test_crashes import CrashAt, CrashError, crashing
 from .leaving import cancel
 from .subscriber import DECLINED, GOOD, Subscriber
+from .test_intents import SOON
 from .test_metered_plans import CATALOG, use
 
 
@@ -306,3 +307,65 @@ def test_a_plan_that_bills_no_usage_is_ended_as_ever(
     close(customer)
     [request] = [one for one in customer.host.sandbox.requests if one.method == "DELETE"]
     assert request.params == {}
+
+
+# what is said of it
+
+
+def said_everywhere(customer: Subscriber, *mails: str) -> str:
+    """What the overview, the page of a cancellation and these mails say."""
+    found = [words(customer.person.open(path)) for path in ("/billing/", "/billing/cancel/done")]
+
+    with customer.host.app.app_context():
+        for name in mails:
+            row = customer.host.db.session.query(Outbox).filter_by(kind="mail", name=name).one()
+            letter = notifications.letter_for(row.name, customer.host.customer(), row.body)
+            assert letter is not None
+            found += letter.paragraphs
+
+    return " ".join(found)
+
+
+def test_a_trial_that_was_cancelled_is_said_to_be_free(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    plan = {**CATALOG["plans"]["small"], "trial_days": 14}
+    host = make_app(database_url, catalog={**CATALOG, "plans": {"small": plan}})
+    customer = Subscriber(host, "small")
+    use(customer, 300)
+
+    with host.sandbox.outage():
+        leave(customer)
+        found = said_everywhere(customer)
+        assert "will finish it automatically. You won't be charged." in found
+        assert "beyond the plan" not in found
+
+    with host.app.app_context():
+        subscriptions.finish_open(min_age=SOON)
+
+    found = said_everywhere(customer, "cancelled")
+    assert found.count("You won't be charged.") == 3
+    assert "beyond the plan" not in found
+
+    customer.pass_days(15)
+    assert customer.row.status == "canceled"
+    found = said_everywhere(customer, "ended")
+    assert "You won't be charged again." in found
+    assert "beyond the plan" not in found
+    run_job(customer)
+    customer.pass_days(2)
+    assert [one.total for one in customer.invoices] == [0]
+
+
+def test_a_cancellation_that_is_only_recorded_promises_no_more_than_it_does(
+    customer: Subscriber,
+) -> None:
+    customer.use_card(DECLINED)
+    customer.pass_days(32)
+
+    with customer.host.sandbox.outage():
+        leave(customer)
+        found = said_everywhere(customer)
+
+    assert "will finish it automatically. You won't be charged again." in found
+    assert "beyond the plan" not in found
