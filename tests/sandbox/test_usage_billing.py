@@ -180,6 +180,7 @@ def test_each_tier_has_a_line_and_its_flat_fee_another(calls: Calls, sandbox: Sa
         ("jpy", "0.3", 9, 3, "9 call × API (at ¥0.3 / month)"),  # 2.7 yen
         ("jpy", "15", 9, 135, "9 call × API (at ¥15 / month)"),
         ("kwd", "1.2", 7, 8, "7 call × API (at KWD 0.0012 / month)"),  # 8.4 of 1,000
+        ("ugx", "50000", 9, 450_000, "9 call × API (at UGX 500.00 / month)"),  # sent in hundredths
         ("usd", "0.000000000001", 1, 0, "1 call × API (at $0.00000000000001 / month)"),
         ("usd", "0.000000000001", 10**12, 1, "1000000000000 call × API"),
         ("usd", "2.5", 0, 0, "0 call × API (at $0.025 / month)"),
