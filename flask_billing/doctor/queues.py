@@ -10,7 +10,15 @@ import sqlalchemy as sa
 
 from .. import clock, metering
 from ..database import reading
-from ..models import UNHANDLED, MeterExport, Outbox, SubscriptionChange, WebhookEvent
+from ..models import (
+    UNHANDLED,
+    CustomerChange,
+    MeterExport,
+    Outbox,
+    PaymentMethodChange,
+    SubscriptionChange,
+    WebhookEvent,
+)
 from .finding import Finding, failure, ok, warning
 
 #: How long something may wait before it is worth a word.
@@ -68,17 +76,39 @@ def outbox() -> c.Iterator[Finding]:
 
 
 def changes() -> c.Iterator[Finding]:
-    """Changes of subscriptions of which Stripe's answer is not known."""
-    oldest = _oldest(SubscriptionChange.asked_at, SubscriptionChange.state == "open")
+    """Writes to Stripe that were asked for, and of which its answer is not known."""
+    well = True
 
-    if oldest is not None and clock.wall() - oldest >= PATIENCE:
-        yield failure(
-            "changes",
-            f"A change of a subscription is unfinished for {_minutes(clock.wall() - oldest)}.",
-            "Run 'flask billing jobs run open-intents'; the log says what keeps it.",
-        )
-    else:
-        yield ok("changes", "Every change of a subscription is finished.")
+    for what, asked_at, is_open in _WRITES:
+        oldest = _oldest(asked_at, is_open)
+
+        if oldest is not None and clock.wall() - oldest >= PATIENCE:
+            well = False
+            yield failure(
+                "changes",
+                f"A change of {what} is unfinished for {_minutes(clock.wall() - oldest)}.",
+                "Run 'flask billing jobs run open-intents'; the log says what keeps it.",
+            )
+
+    if well:
+        yield ok("changes", "Every change that was asked for is finished.")
+
+
+#: What changes, when that was asked for, and whether it still waits.
+_WRITES: t.Final = (
+    ("a subscription", SubscriptionChange.asked_at, SubscriptionChange.state == "open"),
+    (
+        "payment methods",
+        PaymentMethodChange.created_at,
+        # A card that somebody began to add waits for them.
+        sa.and_(PaymentMethodChange.state == "open", PaymentMethodChange.kind != "add"),
+    ),
+    (
+        "billing details",
+        CustomerChange.asked_at,
+        sa.and_(CustomerChange.state == "open", CustomerChange.kind == "details"),
+    ),
+)
 
 
 def meter_exports() -> c.Iterator[Finding]:

@@ -14,7 +14,10 @@ from click.testing import Result
 from flask_billing import catalog_push, clock
 from flask_billing.database import transaction
 from flask_billing.models import (
+    CustomerChange,
     Outbox,
+    PaymentMethod,
+    PaymentMethodChange,
     Subscription,
     SubscriptionChange,
     UsageCounter,
@@ -200,6 +203,29 @@ def test_a_change_that_is_never_finished_is_told(host: Host) -> None:
         )
 
     assert levels(host, "changes") == {"failure"}
+
+
+def test_wishes_about_cards_and_details_that_wait_are_told(host: Host) -> None:
+    person = Person(host)
+    person.open("/billing/payment-methods/add")
+    [card] = [row.stripe_id for row in host.rows(PaymentMethod)]
+
+    with host.sandbox.outage():
+        person.press("/billing/payment-methods/setup-intent")
+        person.press(f"/billing/payment-methods/{card}/default")
+        person.press("/billing/address", name="Ada", email="ada@b.example")
+
+    assert levels(host, "changes") == {"ok"}
+
+    with host.app.app_context(), transaction() as connection:
+        connection.execute(sa.update(CustomerChange).values(asked_at=clock.wall() - HOUR))
+        connection.execute(sa.update(PaymentMethodChange).values(created_at=clock.wall() - HOUR))
+
+    told = run(host, "doctor", "changes").output
+    assert "A change of payment methods is unfinished for 60 minutes." in told
+    assert "A change of billing details is unfinished for 60 minutes." in told
+    run(host, "jobs", "run", "open-intents")
+    assert levels(host, "changes") == {"ok"}
 
 
 def test_books_that_do_not_balance_are_told(host: Host) -> None:
