@@ -187,8 +187,16 @@ def _import(path: Path) -> None:
 def _line(found: metering.Usage) -> str:
     limit = "unlimited" if found.limit is None else f"of {found.limit:,}"
     until = f", resets {found.resets_at:%Y-%m-%d %H:%M} UTC" if found.resets_at else ""
-    more = ", more is sold" if found.goes_on and found.is_beyond and found.left != 0 else ""
-    return f"{found.meter} ({found.window}): {found.used:,} {limit}, {found.level}{more}{until}"
+    told = f"{found.used:,} {limit}, {found.level}{_more(found)}{until}"
+    return f"{found.meter} ({found.window}): {told}"
+
+
+def _more(found: metering.Usage) -> str:
+    """Why a limit that is reached stops nothing."""
+    if found.policy == "soft":
+        return ", nothing is refused" if found.level == "exceeded" else ""
+
+    return ", more is sold" if found.goes_on and found.is_beyond and found.left != 0 else ""
 
 
 def _printable(text: str) -> str:

@@ -102,3 +102,19 @@ def test_mails_do_not_say_that_it_stops(
     assert letter.subject == subject
     assert letter.paragraphs[1] == "You can go on."
     assert "charged" not in " ".join(letter.paragraphs)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "told"),
+    [
+        (999, "999 of 1,000, critical, resets"),
+        (1300, "1,300 of 1,000, exceeded, nothing is refused"),
+    ],
+)
+def test_the_shell_says_that_nothing_is_refused(
+    used: c.Callable[[int], Person], quantity: int, told: str
+) -> None:
+    runner = used(quantity).host.app.test_cli_runner()
+    said = runner.invoke(args=["billing", "usage", "show", "user", "1"])
+
+    assert told in said.output
