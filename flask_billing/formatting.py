@@ -10,6 +10,8 @@ import typing as t
 from datetime import UTC, date, datetime, tzinfo
 from decimal import ROUND_DOWN, Decimal
 
+from flask import current_app
+
 from . import clock, money
 from .catalog import Meter
 from .translation import gettext as _
@@ -43,6 +45,13 @@ def in_units(quantity: int, meter: Meter) -> int | Decimal:
 def price(amount: int, currency: str, *, drop_zeros: bool = False) -> str:
     """An amount of minor units as money."""
     return _money(amount, currency, locale(), drop_zeros)
+
+
+def taxed_price(amount: int, currency: str) -> str:
+    """A price that will be charged, with what the host says of taxes: ``$99.00 plus tax``."""
+    phrase: str | None = current_app.config["BILLING_TAX_PHRASE"]
+    found = price(amount, currency)
+    return _("%(price)s %(tax)s", price=found, tax=phrase) if phrase else found
 
 
 def rate(amount: Decimal, currency: str) -> str:

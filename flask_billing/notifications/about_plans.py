@@ -10,7 +10,7 @@ from .. import access, clock
 from ..catalog import Plan
 from ..clock import from_timestamp
 from ..database import reread
-from ..formatting import day, full_moment, interval_name, price
+from ..formatting import day, full_moment, interval_name, price, taxed_price
 from ..models import Customer, SubscriptionChange
 from ..state import state
 from ..subscriptions.last_charge import after_the_end, last_charge
@@ -106,8 +106,8 @@ def trial_ending(customer: Customer, body: Body) -> Letter | None:
             "trial_ending",
             _("Your %(plan)s trial ends on %(date)s", plan=plan, date=day(at)),
             (
-                _("There is no card on file, so %(plan)s ends with the trial.", plan=plan),
-                _("Add a card to keep it. You won't be charged before the trial ends."),
+                _("There is no card on file. Add one to keep %(plan)s after the trial.", plan=plan),
+                _("You won't be charged before the trial ends."),
             ),
             action=to(_("Add a card"), "/payment-methods"),
         )
@@ -115,7 +115,9 @@ def trial_ending(customer: Customer, body: Body) -> Letter | None:
     facts: tuple[tuple[str, str], ...] = ()
 
     if subscription.unit_amount is not None and not subscription.discount:
-        amount = price(subscription.unit_amount * subscription.quantity, subscription.currency)
+        amount = taxed_price(
+            subscription.unit_amount * subscription.quantity, subscription.currency
+        )
         facts = ((_("First charge"), amount), (_("On"), day(at)))
 
     return Letter(

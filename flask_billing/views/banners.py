@@ -107,7 +107,7 @@ def _trialing(subscription: Subscription, method: PaymentMethod | None) -> Banne
         return Banner(
             "info",
             _(
-                "Your trial ends %(date)s. Without a card on file, %(plan)s ends with it.",
+                "Your trial ends %(date)s. Add a card to keep %(plan)s after it.",
                 date=formatting.day(end),
                 plan=_plan_name(subscription),
             ),
@@ -122,7 +122,7 @@ def _trialing(subscription: Subscription, method: PaymentMethod | None) -> Banne
         _(
             "Your trial ends %(date)s. First charge %(amount)s on %(date)s.",
             date=formatting.day(end),
-            amount=formatting.price(
+            amount=formatting.taxed_price(
                 subscription.unit_amount * subscription.quantity, subscription.currency
             ),
         ),

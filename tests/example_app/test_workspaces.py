@@ -34,7 +34,7 @@ STATES = [
     ("Stone Bridge", ["Pro", "Changes", "Switching to Starter on", "Undo change"]),
     ("Slow Train", ["Pro", "Pauses", "Your plan pauses on", "Undo the pause"]),
     ("Winter Garden", ["Starter", "Paused", "You aren't being charged", "Resume now"]),
-    ("Last Tram", ["Trial", "Your trial ends", "Without a card on file, Starter ends with it"]),
+    ("Last Tram", ["Trial", "Your trial ends", "Add a card to keep Starter after it"]),
     ("Empty Jar", ["Suspended", "An invoice is unpaid, so Starter is suspended"]),
     ("Locked Gate", ["Action needed", "Your bank needs you to confirm this payment"]),
     ("Half Moon", ["That payment wasn't completed", "You weren't charged", "Try again"]),

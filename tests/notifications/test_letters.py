@@ -21,7 +21,9 @@ MakeApp = c.Callable[..., Host]
 @pytest.fixture
 def host(make_app: MakeApp) -> Host:
     return make_app(
-        BILLING_BASE_URL="https://host.example", BILLING_CONTACT_URL="mailto:help@host.example"
+        BILLING_BASE_URL="https://host.example",
+        BILLING_CONTACT_URL="mailto:help@host.example",
+        BILLING_TAX_PHRASE="plus tax",
     )
 
 
@@ -30,7 +32,7 @@ def test_a_trial_says_when_it_ends_and_what_it_costs_then(host: Host) -> None:
     host.sandbox.clock.advance(days=12)
     mail = written(host, "trial_ending")
 
-    assert "First charge: $99.00" in mail.text
+    assert "First charge: $99.00 plus tax" in mail.text
     assert "You can cancel until then." in mail.text
     assert "Questions about billing? mailto:help@host.example" in mail.text
 

@@ -117,7 +117,14 @@ def test_a_failed_payment_is_announced_at_once(host: Host, person: Person) -> No
 def test_a_trial_without_a_card_says_so(host: Host, person: Person) -> None:
     subscribe(host, card=False, status="trialing", trial_end=NOW + dt.timedelta(days=3))
 
-    assert "Without a card on file, Starter ends with it." in words(person.open("/billing/"))
+    assert "Add a card to keep Starter after it." in words(person.open("/billing/"))
+
+
+def test_what_is_charged_after_a_trial_is_said_with_its_taxes(host: Host, person: Person) -> None:
+    host.app.config["BILLING_TAX_PHRASE"] = "plus tax"
+    subscribe(host, status="trialing", trial_end=NOW + dt.timedelta(days=9))
+
+    assert "First charge $29.00 plus tax on Nov 29, 2026." in words(person.open("/billing/"))
 
 
 def test_a_change_that_waits_is_announced(host: Host, person: Person) -> None:
