@@ -133,5 +133,9 @@ def announce(response: Response) -> None:
         response.headers["HX-Trigger"] = f"{existing}, {USAGE_EVENT}"
         return
 
-    events: dict[str, object] = json.loads(existing)
+    try:
+        events: dict[str, object] = json.loads(existing)
+    except ValueError:  # no browser could read it either
+        return
+
     response.headers["HX-Trigger"] = json.dumps({**events, USAGE_EVENT: None})

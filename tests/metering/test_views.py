@@ -273,6 +273,7 @@ def test_the_status_of_a_refusal_can_be_402(make_app: c.Callable[..., Host]) -> 
         ("", "billing:usage"),
         ("saved, closed", "saved, closed, billing:usage"),
         ('{"saved": {"id": 7}}', '{"saved": {"id": 7}, "billing:usage": null}'),
+        ("{saved: 7}", "{saved: 7}"),  # which is no JSON, and breaks no request
     ],
 )
 def test_open_meters_are_told_to_look_again(shop: Host, existing: str, merged: str) -> None:
