@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import collections.abc as c
 import datetime as dt
+import logging
 import typing as t
+
+import sqlalchemy as sa
 
 from .. import (
     billing_details,
@@ -24,16 +27,20 @@ from ..webhooks.missed import receive_missed
 from ..webhooks.pruning import prune
 from .running import Run
 
+log = logging.getLogger("flask_billing.jobs")
+
 #: Things done between two questions whether to go on.
 _CHUNK: t.Final = 100
+#: The same of what asks Stripe, which takes long to be given up while it does not answer.
+_FEW: t.Final = 10
 #: What records its writes to Stripe before it makes them.
-_WRITES_TO_STRIPE: t.Final = (
-    subscriptions,
-    payment_methods,
-    retention,
-    invoices,
-    billing_details,
-)
+_WRITES_TO_STRIPE: t.Final = {
+    "subscriptions": subscriptions,
+    "payment methods": payment_methods,
+    "offers": retention,
+    "payments": invoices,
+    "billing details": billing_details,
+}
 _LAST_DAY: t.Final = dt.timedelta(days=1)
 #: Older invoices hardly change; the last cycle's are looked at, monthly ones and a bit.
 _RECENT_INVOICES: t.Final = dt.timedelta(days=40)
@@ -53,7 +60,7 @@ def retry_webhooks(run: Run) -> str:
     """Process the events whose time has come."""
     outcomes: dict[str, int] = {}
 
-    while run.goes_on() and (found := webhooks.retry_due(limit=_CHUNK)):
+    while run.goes_on() and (found := webhooks.retry_due(limit=_FEW)):
         for outcome, count in found.items():
             outcomes[outcome] = outcomes.get(outcome, 0) + count
 
@@ -97,10 +104,34 @@ def find_late_usage(run: Run) -> str:
 
 
 def finish_open_intents(run: Run) -> str:
-    """Finish writes to Stripe that a crash left open, and put back what made way for nothing."""
-    finished = sum(part.finish_open() for part in _WRITES_TO_STRIPE)
+    """Finish writes to Stripe that a crash left open, and put back what made way for nothing.
+
+    What cannot be finished of one kind keeps no other waiting.
+    """
+    finished, failed = 0, []
+
+    for name, part in _WRITES_TO_STRIPE.items():
+        if not run.goes_on():
+            return f"finished {finished}"
+
+        try:
+            finished += part.finish_open()
+        except sa.exc.SQLAlchemyError:
+            raise  # the next one would meet it too
+        except Exception:  # whatever it is, it is of this kind
+            log.exception("Open changes of %s could not be finished", name)
+            failed.append(name)
+
     put_back = subscriptions.put_back()
-    return f"finished {finished}" + (f", put back {put_back}" if put_back else "")
+    told = f"finished {finished}" + (f", put back {put_back}" if put_back else "")
+
+    if failed:
+        raise BillingError(
+            f"{told.capitalize()}; those of {', '.join(failed)} could not be. The log "
+            "'flask_billing.jobs' says why, and the next run tries again."
+        )
+
+    return told
 
 
 def receive_missed_events(run: Run) -> str:

@@ -13,15 +13,16 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from flask_billing import jobs
+from flask_billing import clock, jobs, payment_methods
 from flask_billing.errors import BillingError
 from flask_billing.jobs import Job, Outcome, Run, run_job
 from flask_billing.jobs.reading import overview
 from flask_billing.jobs.schedule import last_time, next_time
 from flask_billing.jobs.scheduler import Scheduler
-from flask_billing.models import JobLease
+from flask_billing.models import CustomerChange, JobLease
 
 from ..host import Host
+from ..views.person import Person
 from .test_processes import wait_until
 
 HOURLY = {"minute": "17"}
@@ -150,6 +151,28 @@ def test_beside_a_job_that_raises_the_others_go_on(any_host: Host) -> None:
 
     told = {row.name: row.last_result.partition(":")[0] for row in any_host.rows(JobLease)}
     assert told == {"failing": "failed", "noted": "ok"}
+
+
+def test_what_cannot_be_finished_keeps_no_other_kind_waiting(
+    any_host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = Person(any_host)
+    person.open("/billing/address")
+
+    with any_host.sandbox.outage():
+        person.press("/billing/address", name="Ada", email="ada@b.example")
+
+    def fail() -> int:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(payment_methods, "finish_open", fail)
+    later = clock.wall() + timedelta(hours=1)
+    monkeypatch.setattr(clock, "wall", lambda: later)
+    outcome = run(any_host, jobs.find_job("open-intents"))
+
+    assert outcome.state == "failed"
+    assert outcome.told.startswith("Finished 1; those of payment methods could not be.")
+    assert [row.state for row in any_host.rows(CustomerChange)] == ["done"]
 
 
 def test_long_work_renews_its_lease_and_ends_where_another_took_over(any_host: Host) -> None:
