@@ -10,13 +10,19 @@
     const sheet = document.createElement("article");
     sheet.className = "sheet";
     const look = () => document.body.dispatchEvent(new CustomEvent("billing:usage"));
+    const draft = document.getElementById("draft");
+    const said = document.getElementById("said");
+    said.textContent = "";
     button.disabled = true;
     try {
-      const answer = await fetch(button.formAction, { method: "POST", body: new FormData(form), headers: { Accept: "application/json" } });
-      document.getElementById("draft").replaceChildren(sheet);
+      const answer = await fetch(button.formAction, { method: "POST", body: new FormData(form), headers: { "HX-Request": "true" } });
+      if (answer.status === 429) {
+        draft.innerHTML = await answer.text(); // the way out, as htmx would put it there
+        return;
+      }
+      draft.replaceChildren(sheet);
       if (!answer.ok) {
-        const problem = answer.headers.get("Content-Type")?.includes("json") ? await answer.json() : {};
-        sheet.append(Object.assign(document.createElement("p"), { textContent: [problem.title, problem.detail].filter(Boolean).join(" ") || "This couldn't be written." }));
+        sheet.append(Object.assign(document.createElement("p"), { textContent: "This couldn't be written." }));
         return;
       }
       look();
@@ -30,7 +36,8 @@
         parts.forEach((text) => sheet.append(Object.assign(document.createElement("p"), { textContent: text })));
         if (done) break;
       }
-      document.getElementById("said").textContent = "Your draft is ready.";
+      said.textContent = "Your draft is ready.";
+      htmx.ajax("GET", location.pathname, { target: "#drafts", select: "#drafts", swap: "outerHTML" });
     } finally {
       button.disabled = false;
       form.elements.key.value = crypto.randomUUID().replaceAll("-", "");

@@ -103,6 +103,24 @@ def test_from_the_front_page_to_the_friendly_stop(page: Page) -> None:
     assert [text for text in complaints if not re.search(r"status of 4(02|29)", text)] == []
 
 
+def test_writing_live_ends_with_the_draft_or_with_a_way_out(page: Page) -> None:
+    sign_in(page, "Paper Boat")
+    live = page.get_by_role("button", name="Write it live")
+    page.get_by_label("Topic").fill("slow boats")
+    page.get_by_label("Short note").check()
+    live.click()
+    expect(page.locator("#said")).to_have_text("Your draft is ready.")
+    expect(page.locator("#draft")).to_contain_text("slow boats")
+    expect(page.locator("#drafts tbody tr").first).to_contain_text("slow boats")
+
+    page.get_by_label("Whole book").check()
+    live.click()
+    refusal = page.locator("#draft")
+    expect(refusal.get_by_role("heading", name="This needs more than the")).to_be_visible()
+    expect(refusal.get_by_role("link", name="Upgrade to Starter")).to_be_visible()
+    expect(page.locator("#said")).to_have_text("")
+
+
 def test_every_webhook_of_the_story_is_posted_to_the_apps_own_route(page: Page) -> None:
     sign_in(page, "Paper Boat")
     choose(page, "Starter")
