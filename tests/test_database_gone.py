@@ -107,6 +107,20 @@ def test_people_are_told_and_what_they_asked_for_can_be_asked_again(
     assert client.v1.subscriptions.retrieve(row.stripe_id).cancel_at is not None
 
 
+def test_tables_that_nobody_created_are_told_with_what_creates_them(
+    make_app: MakeApp, caplog: pytest.LogCaptureFixture
+) -> None:
+    host = make_app()
+
+    with host.app.app_context():
+        host.db.drop_all()
+
+    assert Person(host).open("/billing/").status_code == 503
+    assert (
+        "no such table: billing_customer. Create the tables with 'db.create_all()'" in caplog.text
+    )
+
+
 def test_stripe_sends_its_events_again(trouble: Trouble, person: Person) -> None:
     hooks, client = trouble.host.sandbox.webhooks, trouble.host.sandbox.client()
     [row] = trouble.host.rows(Subscription)

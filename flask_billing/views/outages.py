@@ -25,7 +25,7 @@ _BARE: t.Final = "<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><
 def database_down(error: Exception) -> Response:
     """The database is gone, locked or full. Whether a form's work was done is not known."""
     cause = getattr(error, "orig", None) or error
-    log.error("The database does not answer: %s: %s", type(cause).__name__, cause)
+    log.error("The database does not answer: %s: %s%s", type(cause).__name__, cause, _advice(cause))
 
     with contextlib.suppress(sa.exc.SQLAlchemyError):
         state().db.session.rollback()
@@ -33,6 +33,17 @@ def database_down(error: Exception) -> Response:
     answer = _answer()
     answer.headers["Retry-After"] = str(_RETRY_AFTER)
     return answer
+
+
+def _advice(cause: BaseException) -> str:
+    """What to do about tables that nobody created; SQLite has no error of its own for that."""
+    if not str(cause).startswith(("no such table", "no such column")):
+        return ""
+
+    return (
+        ". Create the tables with 'db.create_all()', or with 'flask billing install-migrations' and "
+        "'flask db upgrade'; 'flask billing doctor' tells which do not fit."
+    )
 
 
 def _answer() -> Response:
