@@ -6,7 +6,7 @@ from flask import Response, make_response, redirect, render_template, request
 from flask.typing import ResponseReturnValue
 
 from ..negotiation import VARY, from_htmx, wants_fragment
-from . import assets
+from . import assets, host_layout
 from .redirects import checked
 
 
@@ -15,7 +15,9 @@ def show(
 ) -> Response:
     """Answer with the page, or with its fragment where only that is wanted."""
     template = fragment if fragment is not None and wants_fragment() else page
-    return make_response(render_template(template, **context), status)
+    html = render_template(template, **context)
+    host_layout.check(template, html)
+    return make_response(html, status)
 
 
 def go(url: str) -> ResponseReturnValue:

@@ -41,8 +41,8 @@ def _advice(cause: BaseException) -> str:
         return ""
 
     return (
-        ". Create the tables with 'db.create_all()', or with 'flask billing install-migrations' and "
-        "'flask db upgrade'; 'flask billing doctor' tells which do not fit."
+        ". Create the tables with 'db.create_all()', or with 'flask billing install-migrations' "
+        "and 'flask db upgrade'; 'flask billing doctor' tells which do not fit."
     )
 
 

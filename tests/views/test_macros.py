@@ -111,6 +111,19 @@ def test_the_pages_can_stand_in_the_hosts_layout(make_app: MakeApp) -> None:
     assert "billing.js" in page
 
 
+def test_a_layout_without_a_place_for_pages_is_told(make_app: MakeApp) -> None:
+    layouts = {"layout.html": "<body>{{ billing_plan_badge() }}{% block content %}{% endblock %}"}
+    host = make_app(BILLING_BASE_TEMPLATE="layout.html")
+    host.app.jinja_loader = jinja2.DictLoader(layouts)
+
+    with pytest.raises(ConfigError, match="no place for the billing pages"):
+        Person(host).open("/billing/plans")
+
+    host = make_app(BILLING_BASE_TEMPLATE="layout.html")
+    host.app.jinja_loader = jinja2.DictLoader({**layouts, "billing/plans.html": "Our own plans"})
+    assert Person(host).open("/billing/plans").text == "Our own plans"
+
+
 def test_badge_and_banner_tell_what_a_post_has_changed(make_app: MakeApp) -> None:
     host = make_app()
 
