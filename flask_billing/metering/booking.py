@@ -53,6 +53,8 @@ def check(
 ) -> Decision:
     """Say whether ``quantity`` would be allowed now. Advice only: nothing is booked.
 
+    What nobody settled in time is let go of first, as by a refusal.
+
     :raises InvalidUsageError: for an unknown meter or a quantity that is no amount.
     """
     current = state()
@@ -65,14 +67,15 @@ def check(
 
     try:
         customer_id = id_of(customer) if customer is not None else current_customer_id(current)
-        sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
+        member = member or current_member(current, customer)
+        slots = _look(current, found, customer_id, member)
+        allotment = allot(slots, quantity, slots.credits)
+
+        if allotment.in_the_way and holds.expire(current, customer_id, meter):
+            slots = _look(current, found, customer_id, member)
+            allotment = allot(slots, quantity, slots.credits)
     except store.StoreDownError as error:
         return degraded(current, found, quantity, error)
-
-    member = member or current_member(current, customer)
-    slots = sheet.for_meter(found, sheet.now(meter), member)
-    seed_unopened(current, sheet, slots, member)
-    allotment = allot(slots, quantity, slots.credits)
 
     if allotment.in_the_way:
         return refused(current, slots, customer_id, quantity, allotment.in_the_way[0])
@@ -97,6 +100,14 @@ def consume(
     :raises MeteringUnavailableError: where the store is down and the meter is closed then.
     """
     return _enforced(_book(meter, quantity, key, customer, dimensions, None, enforce=True))
+
+
+def _look(current: BillingState, meter: Meter, customer_id: int, member: str | None) -> Slots:
+    """The slots of a meter as they are now."""
+    sheet = store.persistently(current, lambda: sheet_for(current, customer_id, fresh=True))
+    slots = sheet.for_meter(meter, sheet.now(meter.key), member)
+    seed_unopened(current, sheet, slots, member)
+    return slots
 
 
 def consume_call(

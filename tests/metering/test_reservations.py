@@ -157,6 +157,16 @@ def test_a_refusal_lets_go_of_stale_holds_first(shop: Shop) -> None:
     assert shop.counters()[DAY] == (70, 30)
 
 
+def test_a_look_lets_go_of_stale_holds_too(shop: Shop) -> None:
+    hold(shop, 60, ttl=timedelta(minutes=5))
+    customer = shop.host.customer()
+    before = metering.check("tokens", 50, customer=customer)
+    shop.wait(minutes=5)
+    after = metering.check("tokens", 50, customer=customer)
+
+    assert (before.allowed, after.allowed, after.remaining) == (False, True, 100)
+
+
 def test_settling_after_the_expiry_books_the_fact(shop: Shop) -> None:
     reservation = hold(shop, 60, ttl=timedelta(minutes=5))
     shop.wait(minutes=6)
