@@ -321,13 +321,19 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
 
 
 def _holds_transaction(session: Session) -> bool:
+    """Whether a session is in a transaction of which more hangs than what was read."""
     if not session.in_transaction():
         return False
 
-    if session.get_bind().dialect.name == "sqlite":
-        return bool(session.new or session.dirty or session.deleted) or _has_written(session)
+    if session.in_nested_transaction() or session.new or session.dirty or session.deleted:
+        return True
 
-    return True
+    if session.get_bind().dialect.name == "sqlite":
+        return _has_written(session)
+
+    # PostgreSQL numbers a transaction when it first writes, or locks a row.
+    numbered = session.scalar(sa.text("SELECT txid_current_if_assigned() IS NOT NULL"))
+    return bool(numbered)
 
 
 def host_holds_write_lock() -> bool:

@@ -111,8 +111,10 @@ def test_session_mode_books_inside_the_hosts_transaction(
     assert (last.used, kept) == (100, ["kept"])
 
 
-def test_session_mode_commits_where_the_host_was_idle(make_app: c.Callable[..., Host]) -> None:
-    host = make_app(catalog=CATALOG, BILLING_METERING_CONNECTION="session")
+def test_session_mode_commits_where_the_host_was_idle(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    host = make_app(database_url, catalog=CATALOG, BILLING_METERING_CONNECTION="session")
 
     with host.app.app_context():
         metering.consume("tokens", 85, customer=host.customer(), key="a")
