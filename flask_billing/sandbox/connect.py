@@ -85,6 +85,7 @@ def _mount(sandbox: Sandbox, app: App, prefix: str, allow_remote: bool) -> None:
     dispatcher = DispatcherMiddleware(app.wsgi_app, {prefix: guarded})
 
     def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        sandbox.webhooks.begin()
         if "HTTP_HOST" in environ and not sandbox.has_fixed_public_url:
             scheme = environ.get("wsgi.url_scheme", "http")
             root = environ.get("SCRIPT_NAME", "").rstrip("/")

@@ -22,13 +22,18 @@ class Courier:
     def wake(self) -> None:
         """Start the thread, or tell it that something waits."""
         with self._lock:  # two requests that wake it at once start one
-            if self._thread is None or not self._thread.is_alive():
+            if not self.runs:
                 self._stop.clear()
                 self._thread = threading.Thread(
                     target=self._run, name="stripe-sandbox-webhooks", daemon=True
                 )
                 self._thread.start()
         self._wake.set()
+
+    @property
+    def runs(self) -> bool:
+        """Is there a thread, in this process?"""
+        return self._thread is not None and self._thread.is_alive()
 
     def stop(self, patience: float) -> None:
         """Let the delivery under way end, then stop."""

@@ -116,6 +116,19 @@ class Webhooks:
         if on:
             self.notify()
 
+    def automate(self) -> None:
+        """Turn ``auto`` on for an app that is still being put together.
+
+        Flask takes no further route after the first request, and what an earlier process left
+        undelivered would be one. So nothing leaves before `begin`, or before something happens.
+        """
+        self._auto = True
+
+    def begin(self) -> None:
+        """The app takes requests: in ``auto`` mode deliver what waits."""
+        if self._auto and not self._courier.runs:
+            self._courier.wake()
+
     def notify(self) -> None:
         """Something was queued: start or wake the delivering thread in ``auto`` mode."""
         if self._auto:
