@@ -18,7 +18,7 @@ def lines_of(catalog: Catalog) -> c.Iterator[str]:
         yield _heading(plan)
 
         for price in plan.prices:
-            yield f"  {_price(price)}"
+            yield f"  {_price(price)}{' for each seat' if plan.seats else ''}"
             yield from (f"    {_metered(catalog, metered)}" for metered in price.metered)
 
         yield from (f"  {_limit(catalog, limit)}" for limit in plan.limits)
@@ -62,4 +62,5 @@ def _limit(catalog: Catalog, limit: Limit) -> str:
     meter = catalog.meter(limit.meter)
     amount = "unlimited" if limit.unlimited else f"{limit.included:,}"
     windows = {"billing_period": "a billing period", "lifetime": "once", "hour": "an hour"}
-    return f"{amount} {meter.name} {windows.get(limit.window, f'a {limit.window}')}"
+    whose = " for each member" if limit.scope == "member" else ""
+    return f"{amount} {meter.name} {windows.get(limit.window, f'a {limit.window}')}{whose}"

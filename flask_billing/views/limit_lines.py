@@ -30,10 +30,17 @@ def is_by_use(limit: Limit) -> bool:
 
 
 def window(limit: Limit) -> str:
-    """How often it starts anew: "a month", "one time"."""
+    """How often it starts anew, and for whom: "a month", "one time", "a day for each member"."""
     if limit.unlimited or limit.included == 0:
         return ""
 
+    if limit.scope == "member":
+        return _("%(window)s for each member", window=_often(limit))
+
+    return _often(limit)
+
+
+def _often(limit: Limit) -> str:
     match limit.window:
         case "hour":
             return _("an hour")

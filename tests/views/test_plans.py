@@ -161,3 +161,21 @@ def test_every_catalog_can_be_shown(
 
     for path in ("/billing/plans", "/billing/", "/billing/usage"):
         assert person.open(path).status_code == 200
+
+
+def test_what_each_member_has_is_not_what_all_have(make_app: MakeApp) -> None:
+    limits = [
+        {"meter": "tokens", "included": 5_000, "scope": "member"},
+        {"meter": "tokens", "included": 20_000},
+    ]
+    team = {"name": "Team", "rank": 1, "limits": limits, "seats": {"min": 2}}
+    prices = [{"interval": "month", "amount": 3900}]
+    plans = {"free": {"name": "Free"}, "team": {**team, "prices": prices}}
+    host = make_app(catalog={"meters": {"tokens": {"name": "Tokens"}}, "plans": plans})
+    page = words(Person(host).open("/billing/plans"))
+    assert "5K tokens a month for each member 20K tokens a month" in page
+    assert "5K a month for each member, 20K a month" in page
+
+    shown = host.app.test_cli_runner().invoke(args=["billing", "catalog", "show"]).output
+    assert "$39.00 a month for each seat" in shown
+    assert "5,000 Tokens a billing period for each member" in shown
