@@ -242,9 +242,13 @@ class CardDeclinedError(StripeError):
 
 
 class StripeUnreachableError(StripeError):
-    """No answer, or a server error: the outcome is unknown until the same key is repeated."""
+    """No answer, or a server error: the outcome is unknown until the same key is repeated.
+
+    ``replayed`` says that Stripe keeps a server error for the key, and will for a day.
+    """
 
     retryable = True
+    replayed = False
 
 
 class StripeRateLimitedError(StripeError):

@@ -6,10 +6,10 @@ import sqlalchemy as sa
 
 from . import sync
 from .database import committed, refuse_busy_session, update
-from .errors import BillingError
+from .errors import BillingError, StripeRejectedError, StripeUnreachableError
 from .models import Customer
 from .row_marks import customer_metadata, idempotency_key
-from .stripe_gateway import gateway
+from .stripe_gateway import StripeObject, gateway
 
 
 def ensure_stripe_customer(customer: Customer, action: str) -> str:
@@ -22,9 +22,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
         return customer.stripe_id
 
     refuse_busy_session(action)
-    # A customer deleted at Stripe was unlinked under a ticket, so the next one has another key.
-    key = idempotency_key(customer, "customer", customer.applied_ticket + 1)
-    created = gateway().post("/v1/customers", _params(customer), idempotency_key=key)
+    created = _create(customer, action)
 
     with committed(action) as connection:
         connection.execute(
@@ -77,6 +75,38 @@ def link(customer: Customer, stripe_id: str) -> None:
         )
 
     update(customer, "stripe_id")
+
+
+def _create(customer: Customer, action: str) -> StripeObject:
+    # A customer deleted at Stripe was unlinked under a ticket, so the next one has another key.
+    key = idempotency_key(customer, "customer", customer.applied_ticket + 1)
+
+    try:
+        return gateway().post("/v1/customers", _params(customer), idempotency_key=key)
+    except (StripeRejectedError, StripeUnreachableError) as error:
+        # A key may be stuck with a server error, or with the name that it was first sent with.
+        if isinstance(error, StripeRejectedError) or error.replayed:
+            _take_another_key(customer, action)
+
+        raise
+
+
+def _take_another_key(customer: Customer, action: str) -> None:
+    """Should the first one have been made after all, it is one that nothing is ever sold to."""
+    seen = customer.applied_ticket
+
+    with committed(action) as connection:
+        connection.execute(
+            sa.update(Customer)
+            .where(
+                Customer.id == customer.id,
+                Customer.stripe_id.is_(None),
+                Customer.applied_ticket == seen,
+            )
+            .values(applied_ticket=seen + 1)
+        )
+
+    update(customer, "applied_ticket")
 
 
 def _go_on(connection: sa.Connection, customer: Customer, stripe_id: str) -> None:

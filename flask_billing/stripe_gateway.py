@@ -287,12 +287,15 @@ def _translated(error: stripe.StripeError) -> errors.StripeError:
         or error.http_status == 409
         or not (400 <= error.http_status < 500)
     ):
-        return errors.StripeUnreachableError(
+        unknown = errors.StripeUnreachableError(
             "Stripe did not answer. Whether it did the work is not known yet; repeating the "
             "same request cannot do it twice. Try again in a moment.",
             status=error.http_status,
             **facts,
         )
+        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+        unknown.replayed = headers.get("idempotent-replayed") == "true"
+        return unknown
 
     kind = errors.StripeNotFoundError if error.http_status == 404 else errors.StripeRejectedError
     return kind(
