@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import typing as t
 
+from . import lost_at_stripe
+from .errors import StripeRejectedError
 from .models import Customer
 from .state import state
 from .stripe_customers import ensure_stripe_customer
 from .stripe_gateway import gateway
 
 _ACTION: t.Final = "Opening Stripe's billing portal"
+_SESSIONS: t.Final = "/v1/billing_portal/sessions"
 
 #: A step that the portal may begin with, as its ``flow_data`` names it.
 Flow = t.Literal["payment_method_update"]
@@ -41,5 +44,14 @@ def open_session(customer: Customer, *, return_url: str, flow: Flow | None = Non
             "after_completion": {"type": "redirect", "redirect": {"return_url": return_url}},
         }
 
-    url: str = gateway().post("/v1/billing_portal/sessions", params)["url"]
+    try:
+        found = gateway().post(_SESSIONS, params)
+    except StripeRejectedError as error:
+        if not lost_at_stripe.let_go(error, customer, "", _ACTION):
+            raise
+
+        customer_id = ensure_stripe_customer(customer, _ACTION)
+        found = gateway().post(_SESSIONS, {**params, "customer": customer_id})
+
+    url: str = found["url"]
     return url

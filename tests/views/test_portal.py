@@ -7,6 +7,7 @@ import collections.abc as c
 from flask import url_for
 
 from flask_billing.config_rules import PORTAL_FEATURES
+from flask_billing.models import Customer
 from flask_billing.views.routes import PORTAL_PAGES
 
 from ..host import Host
@@ -38,6 +39,18 @@ def test_somebody_who_bought_nothing_may_go_there_too(host: Host) -> None:
     person.choose("starter")
 
     assert person.press("/billing/portal").status_code == 303
+
+
+def test_a_customer_deleted_at_stripe_unheard_goes_as_a_new_one(host: Host) -> None:
+    person = Person(host)
+    person.buy("starter")
+    person.open("/billing/payment-methods")
+    [before] = [row.stripe_id for row in host.rows(Customer)]
+    host.sandbox.client().v1.customers.delete(before)
+
+    assert person.press("/billing/portal").status_code == 303
+    [after] = [row.stripe_id for row in host.rows(Customer)]
+    assert after not in (None, before)
 
 
 def test_only_those_who_may_manage_billing_go(host: Host) -> None:
