@@ -68,7 +68,7 @@ def _grants(customer: Customer) -> list[Entry]:
                 used=_amount(row.meter, row.used),
             ),
             row.actor or "",
-            row.reason or "",
+            row.reason or (_("Left over from the period before") if row.kind == "rollover" else ""),
             row.expires_at,
         )
         for row in metering.credits_of(customer)

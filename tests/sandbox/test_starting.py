@@ -42,6 +42,13 @@ def sandbox_of(app: Flask) -> Sandbox:
     return t.cast("Sandbox", app.extensions["billing"].sandbox)
 
 
+def test_the_doctor_looks_for_no_endpoint_beside_the_apps_own(tmp_path: Path) -> None:
+    app = start(tmp_path, TESTING=True, BILLING_BASE_URL="http://127.0.0.1:5000")
+    told = app.test_cli_runner().invoke(args=["billing", "doctor", "endpoint"])
+    assert told.exit_code == 0, told.output
+    sandbox_of(app).close()
+
+
 def test_what_waits_is_delivered_once_all_routes_are_there(tmp_path: Path) -> None:
     before = start(tmp_path, TESTING=True)
     pushed = before.test_cli_runner().invoke(args=["billing", "catalog", "push", "--yes"])

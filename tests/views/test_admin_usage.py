@@ -212,6 +212,27 @@ def test_what_cannot_be_changes_nothing(
     assert not [*host.rows(LimitOverride), *host.rows(CreditGrant), *host.rows(UsageEpoch)]
 
 
+def test_what_rolled_over_says_so(make_app: MakeApp) -> None:
+    limits = [{"meter": "tokens", "included": 100, "window": "month", "rollover": True}]
+    plans = {"free": {"name": "Free", "limits": limits}}
+    host = make_app(catalog={"meters": {"tokens": {"name": "Tokens"}}, "plans": plans})
+    host.billing.admin_loader(lambda: True)
+
+    with host.app.app_context():
+        customer = host.customer()
+        address = f"/billing/admin/customers/{customer.id}/usage"
+
+    for _month in range(2):
+        host.sandbox.clock.advance(days=32)
+
+        with host.app.app_context():
+            host.billing.record("tokens", 1, customer=host.customer())
+
+    page = words(Person(host, "9").open(address))
+    assert "Tokens: 100 credits, 0 used Left over from the period before" in page
+    assert " : " not in page
+
+
 def test_usage_is_shown_by_member(make_app: MakeApp) -> None:
     host = make_app()
     host.billing.member_loader(lambda: "root")
