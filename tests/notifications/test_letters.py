@@ -34,7 +34,7 @@ def test_a_trial_says_when_it_ends_and_what_it_costs_then(host: Host) -> None:
 
     assert "First charge: $99.00 plus tax" in mail.text
     assert "You can cancel until then." in mail.text
-    assert "Questions about billing? mailto:help@host.example" in mail.text
+    assert "Questions about billing? help@host.example" in mail.text
 
 
 def test_a_renewal_is_announced_with_its_amount(host: Host) -> None:
