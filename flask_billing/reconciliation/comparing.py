@@ -49,6 +49,20 @@ def linked(stripe_customers: c.Collection[str]) -> set[str]:
         )
 
 
+def let_go(rows: c.Iterable[Row]) -> set[int]:
+    """Which of some rows' customers were deleted at Stripe, and are still open here."""
+    with reading() as connection:
+        return set(
+            connection.scalars(
+                sa.select(Customer.id).where(
+                    Customer.id.in_({row["customer_id"] for row in rows}),
+                    Customer.stripe_id.is_(None),
+                    Customer.closed_at.is_(None),
+                )
+            )
+        )
+
+
 def differing(kind: Compared, found: StripeObject, row: Row) -> tuple[str, ...]:
     """The columns in which a row differs from Stripe's object."""
     names = [

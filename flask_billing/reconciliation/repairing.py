@@ -17,7 +17,7 @@ from ..errors import (
 )
 from ..row_marks import CUSTOMER
 from ..stripe_objects import StripeObject, reference
-from .comparing import Compared, Row, differing, linked, rows_of
+from .comparing import Compared, Row, differing, let_go, linked, rows_of
 from .drift import Drift
 
 #: What ends a walk, as the next request would meet it too.
@@ -37,6 +37,8 @@ def compare(kind: Compared, page: c.Sequence[StripeObject]) -> c.Iterator[Drift]
     rows = rows_of(kind, [found["id"] for found in page])
     whose = {_customer(kind, found) for found in page} - {None}
     ours = linked(t.cast("set[str]", whose))
+    # They end with their customer, of whose deletion alone we may have heard.
+    orphans = let_go(rows.values()) if kind == "subscription" else set()
 
     for found in page:
         row = rows.get(found["id"])
@@ -46,7 +48,9 @@ def compare(kind: Compared, page: c.Sequence[StripeObject]) -> c.Iterator[Drift]
 
             if kind != "customer" and (_customer(kind, found) in ours or marked):
                 yield from _repair(kind, found["id"], None, ())
-        elif _customer(kind, found) in ours and (fields := differing(kind, found, row)):
+        elif (_customer(kind, found) in ours or row.get("customer_id") in orphans) and (
+            fields := differing(kind, found, row)
+        ):
             yield from _repair(kind, found["id"], row, fields)
 
 

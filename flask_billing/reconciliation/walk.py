@@ -182,9 +182,11 @@ def _ours(kind: Compared, customer_id: int | None, since: dt.datetime | None) ->
     if kind == "customer":
         query = query.where(Customer.closed_at.is_(None))
     else:
-        open_customers = sa.select(Customer.id).where(
-            Customer.closed_at.is_(None), Customer.stripe_id.is_not(None)
-        )
+        open_customers = sa.select(Customer.id).where(Customer.closed_at.is_(None))
+
+        if kind != "subscription":  # which ends with its customer, though we may not have heard
+            open_customers = open_customers.where(Customer.stripe_id.is_not(None))
+
         query = query.where(_CURRENT[kind], model.customer_id.in_(open_customers))
 
         if customer_id is not None:

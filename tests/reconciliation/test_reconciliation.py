@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import sqlalchemy as sa
 
+from flask_billing import sync
 from flask_billing.models import Customer, Invoice, Outbox, PaymentMethod, Subscription
 from flask_billing.reconciliation import Report, reconcile_all, reconcile_changed
 from flask_billing.testing import StripeSandbox, cards
@@ -141,6 +142,23 @@ def test_cards_and_customers_that_went_away_are_let_go_of(any_host: Host) -> Non
         assert everybody(any_host).drifts == []
         [row] = any_host.rows(PaymentMethod, stripe_id=unused.id)
         assert row.detached_at is not None
+
+
+def test_a_plan_ends_with_its_customer_though_only_one_was_heard_of(any_host: Host) -> None:
+    with StripeSandbox(any_host.app) as sandbox:
+        customer = sandbox.subscribe(user("1"), "starter")
+        sandbox.webhooks.hold()
+        sandbox.client().v1.customers.delete(customer.stripe_id)
+        lose_everything(sandbox)
+
+        with any_host.app.app_context():
+            sync.pull("customer", customer.stripe_id)
+
+        assert [row.status for row in any_host.rows(Subscription)] == ["active"]
+        [told] = everybody(any_host).drifts
+        assert (told.kind, told.repaired) == ("subscription", True)
+        assert [row.status for row in any_host.rows(Subscription)] == ["canceled"]
+        assert everybody(any_host).drifts == []
 
 
 def test_a_draft_that_was_deleted_leaves_the_books(any_host: Host) -> None:
