@@ -5,6 +5,8 @@ from __future__ import annotations
 import collections.abc as c
 import os
 import re
+import sys
+import types
 from pathlib import Path
 
 import pytest
@@ -31,13 +33,27 @@ def edit_app(host: pytest.Pytester, old: str, new: str) -> None:
 
 
 @pytest.fixture
-def host(pytester: pytest.Pytester) -> pytest.Pytester:
+def loaded() -> c.Iterator[dict[str, types.ModuleType]]:
+    """Modules that stay loaded: pytester unloads what came while it was there.
+
+    The driver of the session's database was loaded twice then, with exceptions of two kinds.
+    """
+    modules: dict[str, types.ModuleType] = {}
+    yield modules
+    sys.modules.update(modules)
+
+
+@pytest.fixture
+def host(
+    loaded: dict[str, types.ModuleType], pytester: pytest.Pytester
+) -> c.Iterator[pytest.Pytester]:
     """The app of the README with the conftest of the docs."""
     pytester.path.joinpath("billing.toml").write_text(block("README.md", "toml"))
     pytester.makepyfile(
         app=block("README.md", "python"), conftest=block("docs/sandbox.md", "python conftest.py")
     )
-    return pytester
+    yield pytester
+    loaded.update(sys.modules)
 
 
 @pytest.fixture
