@@ -59,6 +59,10 @@ class Facts:
         ):  # a name this system's time zone database does not have
             return UTC
 
+    def was_trialing(self, at: datetime) -> bool:
+        """Whether the subscription that holds was on trial at a moment."""
+        return self.trial is not None and self.trial[0] <= at < self.trial[1]
+
     def bucket(
         self,
         window: Window,

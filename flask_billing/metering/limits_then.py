@@ -22,7 +22,7 @@ def limits_at(
     then = dataclasses.replace(
         facts,
         plan=_plan_at(connection, facts, at),
-        trialing=facts.trial is not None and facts.trial[0] <= at < facts.trial[1],
+        trialing=facts.was_trialing(at),
         overrides=_overrides_at(connection, facts.customer_id, at),
     )
     return then.limits(catalog, meter)

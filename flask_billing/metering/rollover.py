@@ -136,7 +136,10 @@ def _unused(connection: sa.Connection, current: BillingState, facts: Facts, ende
         was_there = _was_there(facts, ended.bucket.start)
         return _included(connection, current, facts, ended) if was_there else 0
 
-    if counter.limit is None or not _rolls_over(current, ended.limit, counter.plan):
+    assert ended.bucket.end is not None, "it has ended"
+    trialing = facts.was_trialing(ended.bucket.end - TICK)
+
+    if counter.limit is None or not _rolls_over(current, ended.limit, counter.plan, trialing):
         return 0
 
     return int(counter.limit - (counter.used + counter.reserved - counter.credited))
@@ -160,10 +163,10 @@ def _was_there(facts: Facts, start: datetime | None) -> bool:
     return start is not None and (facts.since or facts.anchor) <= start
 
 
-def _rolls_over(current: BillingState, limit: Limit, plan: str | None) -> bool:
-    """Whether the plan a period was under carries over what it left."""
+def _rolls_over(current: BillingState, limit: Limit, plan: str | None, trialing: bool) -> bool:
+    """Whether the plan a period was under, or its trial, carries over what it left."""
     found = current.catalog.plan(plan)
-    listed = (*found.limits, *(found.trial_limits or ())) if found else ()
+    listed = found.limits_for(trialing=trialing) if found else ()
     return any(
         one.rollover and (one.meter, one.window) == (limit.meter, limit.window)
         for one in (*listed, *current.catalog.default_limits)

@@ -1,4 +1,4 @@
-"""What rolls over from a month in which nothing was used: what was included then, not now."""
+"""What rolls over: of a month in which nothing was used what was included then, and of a trial."""
 
 from __future__ import annotations
 
@@ -95,3 +95,34 @@ def test_an_override_rolls_over_where_it_held_then(buy: Buyer) -> None:
         customer.host.db.session.commit()
 
     assert rolled_over(customer) == [100, 699]
+
+
+@pytest.mark.parametrize(
+    ("trial_limits", "carried"),
+    [
+        pytest.param(None, [90], id="the plan's limits"),
+        pytest.param([{"included": 40, "rollover": False}], [], id="limits that do not"),
+        pytest.param([{"included": 40, "rollover": True}], [30], id="limits that do"),
+    ],
+)
+def test_a_trial_leaves_what_its_own_limits_roll_over(
+    make_app: c.Callable[..., Host],
+    database_url: str,
+    trial_limits: list[dict[str, object]] | None,
+    carried: list[int],
+) -> None:
+    tried = plan("Tried", 1, 100) | {"trial_days": 14}
+    period = {"meter": "tokens", "window": "billing_period"}
+    tried["limits"] = [period | {"included": 100, "rollover": True}]
+
+    if trial_limits is not None:
+        tried["trial_limits"] = [period | limit for limit in trial_limits]
+
+    host = make_app(database_url, catalog=CATALOG | {"plans": {"tried": tried}})
+    customer = Subscriber(host, "tried")
+
+    with host.app.app_context():
+        metering.record("tokens", 10, customer=host.customer())
+
+    customer.pass_days(15)
+    assert rolled_over(customer) == carried
