@@ -5,7 +5,8 @@ from __future__ import annotations
 import collections.abc as c
 
 from .. import catalog_push
-from .finding import Finding, failure, ok
+from ..state import state
+from .finding import Finding, failure, ok, warning
 
 
 def check() -> c.Iterator[Finding]:
@@ -13,12 +14,15 @@ def check() -> c.Iterator[Finding]:
     changes = catalog_push.diff()
 
     for change in changes:
-        advice = (
-            "Settle it in the catalog or at Stripe."
-            if change.action == "conflict"
-            else "Run 'flask billing catalog push'."
-        )
-        yield failure("catalog", f"Stripe differs from the catalog: {change}.", advice)
+        text = f"Stripe differs from the catalog: {change}."
+
+        if change.action == "conflict":
+            yield failure("catalog", text, "Settle it in the catalog or at Stripe.")
+        elif state().stripe.sandbox:
+            advice = "The next checkout on the sandbox does it, or 'flask billing catalog push'."
+            yield warning("catalog", text, advice)
+        else:
+            yield failure("catalog", text, "Run 'flask billing catalog push'.")
 
     if not changes:
         yield ok("catalog", "Stripe is in line with the catalog.")

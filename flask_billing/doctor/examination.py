@@ -10,6 +10,8 @@ import typing as t
 import sqlalchemy as sa
 
 from ..errors import BillingError, StripeError
+from ..state import state
+from . import tables
 from .finding import Finding, failure
 
 log = logging.getLogger("flask_billing.doctor")
@@ -63,10 +65,29 @@ def _made(name: str, where: str) -> list[Finding]:
         return list(check())
     except StripeError as error:
         return [failure(name, f"Stripe could not be asked: {error}", "Check key and network.")]
-    except sa.exc.OperationalError as error:
-        reason = str(error.orig).splitlines()[0]
-        return [failure(name, f"The database does not answer: {reason}.", _DATABASE)]
+    except sa.exc.DBAPIError as error:
+        return [_unanswered(name, error)]
     except (BillingError, sa.exc.SQLAlchemyError) as error:
-        log.exception("The check %s could not be made", name)
-        reason = str(error).splitlines()[0]
-        return [failure(name, f"The check could not be made: {reason}", "See the log.")]
+        return [_unmade(name, error)]
+
+
+def _unanswered(name: str, error: sa.exc.DBAPIError) -> Finding:
+    state().db.session.rollback()  # PostgreSQL takes nothing more in what has failed
+
+    try:
+        if tables.what_lacks():
+            return failure(name, "It needs tables that the database lacks.", tables.ADVICE)
+    except sa.exc.SQLAlchemyError:
+        pass  # it does not answer at all
+
+    if isinstance(error, sa.exc.OperationalError):
+        reason = str(error.orig).splitlines()[0]
+        return failure(name, f"The database does not answer: {reason}.", _DATABASE)
+
+    return _unmade(name, error)
+
+
+def _unmade(name: str, error: Exception) -> Finding:
+    log.error("The check %s could not be made", name, exc_info=error)
+    reason = str(error).splitlines()[0]
+    return failure(name, f"The check could not be made: {reason}", "See the log.")

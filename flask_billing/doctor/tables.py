@@ -21,21 +21,10 @@ ADVICE = "Run 'flask billing install-migrations' and 'flask db upgrade'."
 
 def check() -> c.Iterator[Finding]:
     """Look for tables and columns that the database lacks, and write something into it."""
-    inspector = sa.inspect(state().db.engine)
-    there = set(inspector.get_table_names())
-    wanted = Base.metadata.tables
-    lacking = sorted(name for name in wanted if name not in there)
+    lacking = what_lacks()
 
-    if lacking:
-        yield failure("tables", f"The database lacks {', '.join(lacking)}.", ADVICE)
-
-    for name in sorted(there & set(wanted)):
-        columns = {column["name"] for column in inspector.get_columns(name)}
-        missing = [column.name for column in wanted[name].columns if column.name not in columns]
-
-        if missing:
-            yield failure("tables", f"{name} lacks {', '.join(missing)}.", ADVICE)
-            lacking.append(name)
+    for text in lacking:
+        yield failure("tables", text, ADVICE)
 
     if lacking:
         return
@@ -51,7 +40,30 @@ def check() -> c.Iterator[Finding]:
         )
         return
 
-    yield ok("tables", f"The {len(wanted)} tables fit this version and take what is written.")
+    count = len(Base.metadata.tables)
+    yield ok("tables", f"The {count} tables fit this version and take what is written.")
+
+
+def what_lacks() -> list[str]:
+    """What the database lacks of our tables, in sentences."""
+    inspector = sa.inspect(state().db.engine)
+    there = set(inspector.get_table_names())
+    wanted = Base.metadata.tables
+    lacking = sorted(name for name in wanted if name not in there)
+
+    if len(lacking) == len(wanted):
+        return ["The database has none of billing's tables."]
+
+    found = [f"The database lacks {', '.join(lacking)}."] if lacking else []
+
+    for name in sorted(there & set(wanted)):
+        columns = {column["name"] for column in inspector.get_columns(name)}
+        missing = [column.name for column in wanted[name].columns if column.name not in columns]
+
+        if missing:
+            found.append(f"{name} lacks {', '.join(missing)}.")
+
+    return found
 
 
 def _write_and_delete() -> None:

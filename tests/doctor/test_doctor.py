@@ -14,6 +14,7 @@ from click.testing import Result
 from flask_billing import catalog_push, clock
 from flask_billing.database import transaction
 from flask_billing.models import (
+    Base,
     CustomerChange,
     Outbox,
     PaymentMethod,
@@ -77,14 +78,22 @@ def test_each_failure_says_what_to_do(host: Host) -> None:
     assert "FAILURE outbox:" in result.output
 
 
-def test_a_stripe_that_differs_from_the_catalog_is_told(host: Host) -> None:
+@pytest.mark.parametrize(
+    ("on_sandbox", "level", "advice"),
+    [(True, "warning", "The next checkout on the sandbox does it"), (False, "failure", "Run ")],
+)
+def test_a_stripe_that_differs_from_the_catalog_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, on_sandbox: bool, level: str, advice: str
+) -> None:
+    monkeypatch.setattr(host.app.extensions["billing"].stripe, "sandbox", on_sandbox)
     client = host.sandbox.client()
     product = client.v1.products.list().data[0]
     client.v1.products.update(product.id, {"name": "Something else"})
 
     (finding,) = found(host, "catalog")
-    assert finding["level"] == "failure"
-    assert finding["advice"] == "Run 'flask billing catalog push'."
+    assert finding["level"] == level
+    assert finding["advice"].startswith(advice)
+    assert "'flask billing catalog push'" in finding["advice"]
     assert run(host, "catalog", "push").exit_code == 0
     assert levels(host, "catalog") == {"ok"}
 
@@ -254,6 +263,24 @@ def test_tables_of_another_version_are_told(host: Host) -> None:
     assert "The database lacks billing_job_lease." in told
     assert "billing_outbox lacks error." in told
     assert "flask db upgrade" in str(findings[0]["advice"])
+
+
+def test_without_tables_every_check_that_needs_them_says_so_and_no_more(
+    host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    with host.app.app_context():
+        host.db.session.remove()
+        Base.metadata.drop_all(host.db.engine)
+
+    told = {finding["check"]: finding for finding in found(host)}
+    assert told["tables"]["text"] == "The database has none of billing's tables."
+    lacking = [one for one in told.values() if one["text"].startswith("It needs tables")]
+    assert {one["check"] for one in lacking} >= {"inbox", "outbox", "changes", "scheduler", "usage"}
+    assert {one["advice"] for one in [told["tables"], *lacking]} == {
+        "Run 'flask billing install-migrations' and 'flask db upgrade'."
+    }
+    assert {told["keys"]["level"], told["catalog"]["level"]} == {"ok"}
+    assert not [record for record in caplog.records if record.name == "flask_billing.doctor"]
 
 
 def test_a_scheduler_that_stands_still_is_told(host: Host) -> None:
