@@ -8,6 +8,7 @@ default. docs/configuration.md shows this table and a test compares the two.
 from __future__ import annotations
 
 import os
+import re
 import typing as t
 from datetime import timedelta
 
@@ -139,6 +140,9 @@ CHOICES: t.Final[dict[str, tuple[object, ...]]] = {
     "BILLING_WEBHOOK_PROCESSING": ("inline", "deferred"),
 }
 
+#: It goes into a header, which takes no blank and no letter beyond ASCII.
+_SECRET_KEY: t.Final = re.compile(r"[sr]k_(test|live)_[!-~]*")
+
 
 def apply_defaults(app: Flask) -> None:
     """Fill the app's config with the defaults, then refuse what cannot work.
@@ -157,6 +161,7 @@ def apply_defaults(app: Flask) -> None:
         app.config.setdefault(key, default)
 
     _read_switch(app)
+    _strip_keys(app)
     _normalise_secrets(app)
     _check_types(app)
     _check_choices(app)
@@ -208,11 +213,18 @@ def _read_switch(app: Flask) -> None:
     app.config["BILLING_METERING_ENABLED"] = switch == "1"
 
 
+def _strip_keys(app: Flask) -> None:
+    """Leave out what surrounds a key that was read from a file: its end of line, for one."""
+    for key in ENVIRONMENT:
+        if isinstance(value := app.config[key], str):
+            app.config[key] = value.strip()
+
+
 def _normalise_secrets(app: Flask) -> None:
     secrets = app.config["BILLING_STRIPE_WEBHOOK_SECRETS"]
 
     if isinstance(secrets, str):
-        secrets = [part.strip() for part in secrets.split(",")]
+        secrets = secrets.split(",")
 
     if not isinstance(secrets, (tuple, list, type(None))):
         raise ConfigError(
@@ -220,7 +232,8 @@ def _normalise_secrets(app: Flask) -> None:
             "endpoint's signing secret (whsec_…), or to a list of them."
         )
 
-    app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] = tuple(part for part in secrets or () if part)
+    stripped = [part.strip() if isinstance(part, str) else part for part in secrets or ()]
+    app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] = tuple(part for part in stripped if part)
 
 
 def _check_types(app: Flask) -> None:
@@ -250,9 +263,7 @@ def _check_choices(app: Flask) -> None:
 def _check_keys(app: Flask) -> None:
     key = app.config["BILLING_STRIPE_SECRET_KEY"]
 
-    if key is not None and not str(key).startswith(
-        ("sk_test_", "sk_live_", "rk_test_", "rk_live_")
-    ):
+    if key is not None and not _SECRET_KEY.fullmatch(str(key)):
         raise ConfigError(
             "BILLING_STRIPE_SECRET_KEY does not look like a Stripe secret key (sk_test_…, "
             "sk_live_…, rk_…). Copy it from Stripe's dashboard, Developers, API keys."

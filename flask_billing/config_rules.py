@@ -39,14 +39,17 @@ def check(config: c.Mapping[str, t.Any]) -> None:
 
 
 def _is_origin(value: object) -> bool:
+    # A line end would be left out of the parts, and not of what is made of the address.
+    if not isinstance(value, str) or re.search(r"\s", value):
+        return False
+
     try:
-        parts = urlsplit(value) if isinstance(value, str) else None
+        parts = urlsplit(value)
     except ValueError:  # as "https://[app"
         return False
 
     return (
-        parts is not None
-        and parts.scheme in ("http", "https")
+        parts.scheme in ("http", "https")
         and parts.hostname is not None
         and not (parts.query or parts.fragment or parts.username)
     )

@@ -451,7 +451,7 @@ def _database(app: Flask, db: SQLAlchemy | None) -> SQLAlchemy:
 def _catalog(app: Flask, source: CatalogSource | None) -> Catalog:
     source = source or app.config["BILLING_CATALOG"]
 
-    if source is None:
+    if source is None or source == "":
         raise ConfigError(
             "There is no catalog of plans. Pass one, as billing.init_app(app, "
             "catalog='billing.toml'), or set BILLING_CATALOG."
@@ -462,6 +462,12 @@ def _catalog(app: Flask, source: CatalogSource | None) -> Catalog:
 
     if isinstance(source, c.Mapping):
         return Catalog.parse(source)
+
+    if not isinstance(source, (str, os.PathLike)):
+        raise ConfigError(
+            f"The catalog is {source!r}. Pass the path of a TOML file, a Catalog or a mapping to "
+            "init_app, or set BILLING_CATALOG to it."
+        )
 
     return Catalog.load(Path(app.root_path) / source)
 

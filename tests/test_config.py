@@ -86,6 +86,8 @@ def test_unset_settings_get_their_defaults() -> None:
         ("BILLING_WEBHOOK_PROCESSING", "later", "'inline' or 'deferred'"),
         ("BILLING_METERING_CONNECTION", "mine", "'own' or 'session'"),
         ("BILLING_STRIPE_SECRET_KEY", "pk_test_1", "Stripe secret key"),
+        ("BILLING_STRIPE_SECRET_KEY", "sk_test_…", "Stripe secret key"),
+        ("BILLING_STRIPE_SECRET_KEY", "sk_test_1 # mine", "Stripe secret key"),
         ("BILLING_STRIPE_PUBLISHABLE_KEY", "sk_test_1", "publishable key (pk_…)"),
         ("BILLING_STRIPE_WEBHOOK_SECRETS", "sk_test_1", "signing secret (whsec_…)"),
         ("BILLING_STRIPE_WEBHOOK_SECRETS", 5, "signing secret (whsec_…)"),
@@ -96,6 +98,7 @@ def test_unset_settings_get_their_defaults() -> None:
         ("BILLING_BASE_URL", "app.example.com", "'https://app.example.com'"),
         ("BILLING_BASE_URL", "https://[app", "'https://app.example.com'"),
         ("BILLING_BASE_URL", "javascript:alert(1)", "'https://app.example.com'"),
+        ("BILLING_BASE_URL", "https://app example.com", "'https://app.example.com'"),
         ("BILLING_URL_PREFIX", "billing", "'/billing'"),
         ("BILLING_URL_PREFIX", "/billing/", "'/billing'"),
         ("BILLING_URL_PREFIX", None, "'/billing'"),
@@ -196,6 +199,17 @@ def test_keys_fall_back_to_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
     assert own.config["BILLING_STRIPE_SECRET_KEY"] == "sk_test_own"
 
 
+def test_keys_that_were_read_from_a_file_may_end_its_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRIPE_SECRET_KEY", "sk_test_environment\n")
+    monkeypatch.setenv("STRIPE_PUBLISHABLE_KEY", " pk_test_environment\n")
+
+    app = configured(BILLING_STRIPE_WEBHOOK_SECRETS=["whsec_new\n", " whsec_old", "\n"])
+
+    assert app.config["BILLING_STRIPE_SECRET_KEY"] == "sk_test_environment"
+    assert app.config["BILLING_STRIPE_PUBLISHABLE_KEY"] == "pk_test_environment"
+    assert app.config["BILLING_STRIPE_WEBHOOK_SECRETS"] == ("whsec_new", "whsec_old")
+
+
 def test_the_environment_can_switch_metering_off(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BILLING_METERING_ENABLED", "0")
     assert configured().config["BILLING_METERING_ENABLED"] is False
@@ -216,6 +230,15 @@ def test_a_missing_catalog_is_told_at_start() -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = "sqlite://"
 
     with pytest.raises(ConfigError, match="BILLING_CATALOG"):
+        Billing(app, db=SQLAlchemy(app))
+
+
+@pytest.mark.parametrize("catalog", [5, ["billing.toml"], b"billing.toml", ""])
+def test_what_is_no_catalog_is_told_at_start(catalog: object) -> None:
+    app = Flask("without")
+    app.config.update(SQLALCHEMY_DATABASE_URI="sqlite://", BILLING_CATALOG=catalog)
+
+    with pytest.raises(ConfigError, match=r"init_app.* BILLING_CATALOG"):
         Billing(app, db=SQLAlchemy(app))
 
 
