@@ -122,7 +122,7 @@ class Gateway:
         return self._request("post", path, params, options)
 
     def server_time(self) -> datetime | None:
-        """The time by Stripe's clock, to the second; None where an answer bears no date.
+        """The time by Stripe's clock, to the second; None where an answer bears no clear date.
 
         :raises StripeError: where Stripe could not be asked.
         """
@@ -136,8 +136,7 @@ class Gateway:
         except stripe.StripeError as error:
             raise _translated(error) from error
 
-        date = {name.lower(): value for name, value in answer[2].items()}.get("date")
-        return None if date is None else parsedate_to_datetime(date)
+        return _time({name.lower(): value for name, value in answer[2].items()}.get("date"))
 
     def delete(self, path: str, params: Params | None = None) -> StripeObject:
         """Delete or cancel something."""
@@ -209,6 +208,16 @@ def _build_client(current: BillingState, access: StripeAccess) -> _Sdk:
         "User-Agent": f"Flask-Billing PythonBindings/{stripe.VERSION}",
     }
     return _Sdk(client, transport, headers, config["BILLING_STRIPE_RETRIES"])
+
+
+def _time(date: str | None) -> datetime | None:
+    """A ``Date`` header's time. Where a proxy adds one of its own it is two, and none is read."""
+    try:
+        time = None if date is None else parsedate_to_datetime(date)
+    except ValueError:
+        return None
+
+    return None if time is None or time.tzinfo is None else time
 
 
 def _url(path: str, params: Params | None) -> str:

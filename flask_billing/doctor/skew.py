@@ -21,7 +21,7 @@ def check() -> c.Iterator[Finding]:
     theirs = gateway().server_time()
 
     if theirs is None:
-        yield ok("clock", "Stripe's answer bore no date, so the clocks were not compared.")
+        yield ok("clock", "Stripe's answer bore no clear date, so the clocks were not compared.")
         return
 
     tolerance: dt.timedelta = current_app.config["BILLING_WEBHOOK_TOLERANCE"]

@@ -6,7 +6,6 @@ import logging
 import re
 import threading
 from dataclasses import dataclass, field
-from email.utils import formatdate
 
 from flask_billing.sandbox import idempotency, resources, unbuilt
 from flask_billing.sandbox.account import Account, Cause
@@ -87,7 +86,6 @@ class Api:
             logger.exception("The sandbox failed to answer %s %s (%s)", method, path, request_id)
             answer = _internal_error(request_id)
         answer.headers.setdefault("Request-Id", request_id)
-        answer.headers.setdefault("Date", formatdate(usegmt=True))
         answer.headers["Stripe-Version"] = API_VERSION
         if key:
             answer.headers["Idempotency-Key"] = key

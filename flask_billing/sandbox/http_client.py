@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -98,4 +99,5 @@ def _call(
         return lambda _chunk: None
 
     body = b"".join(app(environ, start_response))
+    answered.setdefault("Date", formatdate(usegmt=True))  # as a server writes it
     return body, statuses[0], answered

@@ -144,6 +144,31 @@ def test_a_clock_that_is_wrong_is_told(host: Host, monkeypatch: pytest.MonkeyPat
     assert "Webhooks are refused as stale" in str(finding["advice"])
 
 
+@pytest.mark.parametrize(
+    "date",
+    [
+        "Mon, 30 Nov 2026 20:29:02 GMT, Mon, 30 Nov 2026 20:29:03 GMT",
+        "Mon, 30 Nov 2026 20:29:02",
+        "today",
+    ],
+    ids=["one of a proxy beside it", "of no zone", "of no sense"],
+)
+def test_a_date_that_tells_no_time_is_not_compared(host: Host, date: str) -> None:
+    client = host.sandbox.http_client()
+    answer = client.request
+
+    def dated(*arguments: t.Any, **options: t.Any) -> t.Any:
+        body, status, headers = answer(*arguments, **options)
+        return body, status, {**headers, "Date": date}
+
+    client.request = dated  # type: ignore[method-assign]
+    host.state.stripe.http_client = lambda: client
+    host.state.stripe.client = None
+    (finding,) = found(host, "clock")
+    assert finding["level"] == "ok"
+    assert "not compared" in str(finding["text"])
+
+
 def test_a_lost_subscription_is_found(host: Host) -> None:
     client = host.sandbox.client()
     host.sandbox.webhooks.hold()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import http.client
 import http.server
 import os
 import re
@@ -117,6 +118,15 @@ def test_stripe_python_works_over_http(receiver: str) -> None:
         secret = served.settings["STRIPE_WEBHOOK_SECRET"]
         event = stripe.Webhook.construct_event(body, signature, secret)
         assert (event.type, event.data.object["id"]) == ("customer.created", customer.id)
+
+
+def test_an_answer_bears_one_date() -> None:
+    with serving() as served:
+        address = served.settings["STRIPE_API_BASE"].removeprefix("http://")
+
+        with contextlib.closing(http.client.HTTPConnection(address)) as connection:
+            connection.request("GET", "/v1/account")
+            assert len(connection.getresponse().headers.get_all("Date") or ()) == 1
 
 
 def test_the_hosted_pages_are_beside_the_api() -> None:
