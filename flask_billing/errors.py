@@ -206,6 +206,8 @@ class StripeError(BillingError):
 
     #: Whether repeating the identical request, with its idempotency key, may succeed.
     retryable = False
+    #: Whether Stripe keeps this answer for the idempotency key, and will for a day.
+    replayed = False
 
     def __init__(
         self,
@@ -242,13 +244,9 @@ class CardDeclinedError(StripeError):
 
 
 class StripeUnreachableError(StripeError):
-    """No answer, or a server error: the outcome is unknown until the same key is repeated.
-
-    ``replayed`` says that Stripe keeps a server error for the key, and will for a day.
-    """
+    """No answer, or a server error: the outcome is unknown until the same key is repeated."""
 
     retryable = True
-    replayed = False
 
 
 class StripeRateLimitedError(StripeError):

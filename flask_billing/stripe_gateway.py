@@ -258,6 +258,13 @@ def _as_the_sdk_reads(answer: tuple[str, int, c.Mapping[str, str]]) -> StripeObj
 
 def _translated(error: stripe.StripeError) -> errors.StripeError:
     """Our error for the SDK's. Stripe's own text goes into the chain, not to people."""
+    ours = _of_our_kind(error)
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    ours.replayed = headers.get("idempotent-replayed") == "true"
+    return ours
+
+
+def _of_our_kind(error: stripe.StripeError) -> errors.StripeError:
     import stripe
 
     body = error.json_body if isinstance(error.json_body, dict) else {}
@@ -296,15 +303,12 @@ def _translated(error: stripe.StripeError) -> errors.StripeError:
         or error.http_status == 409
         or not (400 <= error.http_status < 500)
     ):
-        unknown = errors.StripeUnreachableError(
+        return errors.StripeUnreachableError(
             "Stripe did not answer. Whether it did the work is not known yet; repeating the "
             "same request cannot do it twice. Try again in a moment.",
             status=error.http_status,
             **facts,
         )
-        headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-        unknown.replayed = headers.get("idempotent-replayed") == "true"
-        return unknown
 
     kind = errors.StripeNotFoundError if error.http_status == 404 else errors.StripeRejectedError
     return kind(

@@ -14,7 +14,7 @@ from flask_billing import Catalog, catalog_push
 from flask_billing.catalog_push.differences import difference
 from flask_billing.errors import StripeUnreachableError
 from flask_billing.models import StripePrice
-from flask_billing.sandbox import Sandbox
+from flask_billing.sandbox import Sandbox, idempotency
 from flask_billing.stripe_gateway import gateway
 
 from .host import CATALOGS, Host
@@ -271,6 +271,38 @@ def test_a_push_that_broke_off_is_finished_by_the_next(
         10_900,
         98_604,
     }
+
+
+@pytest.mark.parametrize("status", [500, 400])
+def test_an_error_that_stripe_keeps_stands_in_no_later_pushs_way(
+    make_app: MakeApp, sandbox: Sandbox, status: int
+) -> None:
+    host = make_app(catalog=PRO, sandbox=sandbox)
+    kind = "api_error" if status == 500 else "invalid_request_error"
+
+    with host.app.app_context():
+        found = difference(host.state.catalog)
+
+    with sandbox._room.store.transaction() as connection:
+        for step in [*found.first, *found.prices[0].steps]:
+            assert step.idempotency_key is not None
+            idempotency.remember(
+                connection,
+                step.idempotency_key,
+                idempotency.fingerprint("POST", str(step.path), as_sent(step.params)),
+                idempotency.Replay(status, f'{{"error": {{"type": "{kind}"}}}}', "req_1"),
+            )
+
+    assert run(host, "push").exit_code == 0
+    assert run(host, "diff").output == "Stripe is in line with the catalog.\n"
+
+
+def as_sent(params: object) -> t.Any:
+    """Parameters as a form has them."""
+    if isinstance(params, dict):
+        return {name: as_sent(value) for name, value in params.items()}
+
+    return str(params).lower() if isinstance(params, bool) else str(params)
 
 
 def test_two_pushes_at_once_make_everything_once(make_app: MakeApp, sandbox: Sandbox) -> None:

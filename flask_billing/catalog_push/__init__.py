@@ -9,10 +9,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import typing as t
+import uuid
 
 import sqlalchemy as sa
 
 from ..database import transaction
+from ..errors import StripeError
 from ..state import state
 from ..stripe_gateway import gateway
 from ..sync import plans
@@ -85,4 +87,13 @@ def _send(step: Step) -> dict[str, t.Any] | None:
     if step.path is None:
         return None
 
-    return gateway().post(step.path, step.params, idempotency_key=step.idempotency_key)
+    try:
+        return gateway().post(step.path, step.params, idempotency_key=step.idempotency_key)
+    except StripeError as error:
+        if step.idempotency_key is None or not error.replayed:
+            raise
+
+    # Stripe keeps an error for the key for a day, whatever was mended since. What the first
+    # request should have made after all, the next push finds by its name.
+    another = f"{step.idempotency_key}:{uuid.uuid4().hex}"
+    return gateway().post(step.path, step.params, idempotency_key=another)
