@@ -32,7 +32,10 @@ def checked(url: str | None) -> str:
     :raises UnsafeRedirectError: for everything else.
     """
     if url is None or not is_allowed(url):
-        raise UnsafeRedirectError(f"A redirect to {_origin(url)!r} was refused.")
+        raise UnsafeRedirectError(
+            f"A redirect to {_origin(url)!r} was refused. If Stripe's pages are on a domain of "
+            "your own, add that host to BILLING_REDIRECT_HOSTS."
+        )
 
     return url
 

@@ -8,7 +8,13 @@ import pytest
 
 from flask_billing.errors import ConfigError
 from flask_billing.models import Checkout
-from flask_billing.views.redirects import external_url, is_allowed, is_local_path
+from flask_billing.views.redirects import (
+    UnsafeRedirectError,
+    checked,
+    external_url,
+    is_allowed,
+    is_local_path,
+)
 
 from ..host import Host
 from .person import Person
@@ -71,6 +77,17 @@ def test_allowed(make_app: MakeApp, url: str) -> None:
 def test_refused(host: Host, url: str) -> None:
     with host.app.test_request_context():
         assert not is_allowed(url)
+
+
+def test_a_domain_of_ones_own_for_stripes_pages_is_told_where_to_stand(host: Host) -> None:
+    with (
+        host.app.test_request_context(),
+        pytest.raises(UnsafeRedirectError, match=r"'https://pay\.example\.com'") as refused,
+    ):
+        checked("https://pay.example.com/c/pay/cs_live_1")
+
+    assert "cs_live_1" not in str(refused.value)
+    assert "BILLING_REDIRECT_HOSTS" in str(refused.value)
 
 
 @pytest.mark.parametrize(
