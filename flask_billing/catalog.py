@@ -19,7 +19,7 @@ from .catalog_metered import Tier as Tier
 from .catalog_offers import Experiment as Experiment
 from .catalog_offers import Offer as Offer
 from .catalog_offers import Variant as Variant
-from .catalog_values import Count, Currency, Key, Link, Percent, Positive, Title
+from .catalog_values import LARGEST, Count, Currency, Key, Link, Percent, Positive, Title
 from .errors import CatalogError, UnknownPlanError
 
 Interval = t.Literal["month", "year"]
@@ -56,7 +56,7 @@ class Limit(Part):
     #: Key of the meter.
     meter: Key
     #: Smallest units per window; -1 is unlimited, 0 is not included.
-    included: t.Annotated[int, Whole(UNLIMITED)]
+    included: t.Annotated[int, Whole(UNLIMITED, LARGEST)]
     #: What the amount is for; "lifetime" is given once and never renewed.
     window: Window = "billing_period"
     #: Whether the customer has it as a whole, or each member.

@@ -6,7 +6,7 @@ Annotations are not postponed here: the fields are read by them.
 import typing as t
 
 from .catalog_form import Part, Whole
-from .catalog_values import Count, Currency, Key, Link, Positive, Title
+from .catalog_values import Currency, Key, Link, Positive, Title
 
 #: Stripe's codes for why somebody leaves.
 LeavingReason = t.Literal[
@@ -42,7 +42,7 @@ class Offer(Part):
     #: Plans it is offered on; empty is any.
     plans: tuple[Key, ...] = ()
     #: Days after taking it until it is offered again, or any other discount after a discount.
-    cooldown_days: Count = 180
+    cooldown_days: t.Annotated[int, Whole(0, 36_500)] = 180
     #: Headline, instead of one made from the terms.
     title: Title | None = None
 

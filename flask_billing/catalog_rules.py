@@ -92,15 +92,25 @@ def _overages_that_are_not_reported(catalog: Catalog) -> c.Iterator[str]:
 
 
 def _prices_sharing_a_name(catalog: Catalog) -> c.Iterator[str]:
+    from .catalog import lookup_key
+
     owners: dict[str, str] = {}
+    made: list[tuple[str, str]] = []
 
     for plan in catalog.plans:
         for index, price in enumerate(plan.prices):
             path = f"plans.{plan.key}.prices[{index}]"
 
+            if price.stripe_price is None and price.lookup_key is None:
+                made.append((lookup_key(plan, price), path))
+
             for name in filter(None, (price.stripe_price, price.lookup_key, *price.former)):
                 if owners.setdefault(name, path) != path:
                     yield f"{path}: {name!r} already belongs to {owners[name]}"
+
+    for name, path in made:
+        if name in owners:
+            yield f"{path}: its lookup key {name!r} already belongs to {owners[name]}"
 
 
 def _several_free_plans(catalog: Catalog) -> c.Iterator[str]:

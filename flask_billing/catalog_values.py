@@ -8,8 +8,11 @@ from decimal import Decimal
 
 from .catalog_form import Exact, Text, Whole
 
-Count = t.Annotated[int, Whole(0)]
-Positive = t.Annotated[int, Whole(1)]
+#: Largest number that is counted with: sums of it still fit into a column, and browsers keep it.
+LARGEST: t.Final = 2**53
+
+Count = t.Annotated[int, Whole(0, LARGEST)]
+Positive = t.Annotated[int, Whole(1, LARGEST)]
 Percent = t.Annotated[int, Whole(1, 1000)]
 #: An amount of money that may hold fractions of the minor unit.
 Rate = t.Annotated[Decimal, Exact(12)]

@@ -296,6 +296,21 @@ def test_the_sound_catalog_is_sound() -> None:
         ("plans.pro.name", 3, "plans.pro.name: 3 is not a text; put it in quotes"),
         ("plans.pro.name", " ", "plans.pro.name: must not be empty"),
         ("plans.pro.description", "x" * 501, "plans.pro.description: is longer than 500"),
+        (
+            "plans.free.limits",
+            [{"meter": "tokens", "included": 10**19}],
+            "plans.free.limits[0].included: input should be less than or equal to 9007199254740992",
+        ),
+        (
+            "offers",
+            [{"key": "stay", "kind": "contact", "cooldown_days": 10**9}],
+            "offers[0].cooldown_days: input should be less than or equal to 36500",
+        ),
+        (
+            "plans.pro.prices",
+            [MONTHLY, {"interval": "year", "lookup_key": "billing_pro_month_usd"}],
+            "plans.pro.prices[0]: its lookup key 'billing_pro_month_usd' already belongs to",
+        ),
         ("plans.pro.rank", 1.5, "plans.pro.rank: 1.5 is not a whole number"),
         ("plans.pro.rank", "high", "plans.pro.rank: 'high' is not a whole number"),
         ("plans.pro.archived", "no", "plans.pro.archived: 'no' is neither true nor false"),

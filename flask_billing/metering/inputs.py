@@ -9,6 +9,7 @@ import typing as t
 from datetime import UTC, datetime
 
 from ..catalog import Meter
+from ..catalog_values import LARGEST as LARGEST
 from ..errors import InvalidUsageError
 from ..models import Customer
 from ..state import BillingState
@@ -16,8 +17,6 @@ from . import store
 from .accounts import check_member, current_member
 from .dimensions import Dimensions, columns, is_storable
 
-#: Most units one call may book.
-LARGEST: t.Final = 2**53
 #: Most corrections of one event.
 MOST_CORRECTIONS: t.Final = 100
 _LONGEST_KEY: t.Final = 255
