@@ -199,8 +199,18 @@ def _book(
         entry = Entry(customer_id, meter, key, keyed, quantity, happened, now, facts)
         decision = _decide(current, found, entry, enforce=enforce)
     except store.StoreDownError as error:
-        decision = degraded(current, found, quantity, error, key=key, at=happened, columns=facts)
         owner = current_owner_key(current) if customer_id is None else None
+        decision = degraded(
+            current,
+            found,
+            quantity,
+            error,
+            key=key,
+            at=happened,
+            customer_id=customer_id,
+            owner=owner,
+            columns=facts,
+        )
         keep(
             current,
             spool.Fact(meter, quantity, key, happened.isoformat(), facts, customer_id, owner),
@@ -360,7 +370,7 @@ def degraded(
 
     :param fact: what could not be booked, for the log.
     """
-    log.error("%s of %s cannot be counted: %s. %s", quantity, meter.key, error, fact)
+    log.error("%s of %s cannot be counted (%s): %s", quantity, meter.key, error.cause, fact)
 
     if meter.on_error == "closed":
         raise MeteringClosed(meter.name) from error

@@ -170,7 +170,14 @@ class Reservation:
             slots, result = self._book(hold, entry, actual)
         except store.StoreDownError as error:
             return booking.degraded(
-                current, meter, actual, error, key=key, at=hold.created_at, columns=columns
+                current,
+                meter,
+                actual,
+                error,
+                key=key,
+                at=hold.created_at,
+                customer_id=hold.customer_id,
+                columns=columns,
             )
 
         if result.outcome is Outcome.BOOKED:

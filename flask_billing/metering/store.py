@@ -39,6 +39,7 @@ class StoreDownError(MeteringUnavailableError):
             f"Usage cannot be read or booked just now ({cause}). Nothing was booked or charged. "
             "Try again in a minute."
         )
+        self.cause = cause
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

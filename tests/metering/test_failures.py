@@ -82,6 +82,22 @@ def test_an_open_meter_lets_the_request_go_on(shop: Host, caplog: pytest.LogCapt
     assert len(shop.rows(UsageEvent, meter="calls")) == 1
 
 
+def test_without_a_spool_the_log_says_whose_usage_it_was(
+    shop: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    customer = known(shop)
+
+    with down(shop), caplog.at_level(logging.ERROR, "flask_billing.metering"):
+        assert shop.client("never-seen").get("/call").status_code == 200
+        assert "'owner': ('user', 'never-seen')" in caplog.text
+
+        with shop.app.app_context():
+            metering.record("calls", 3, customer=customer, key="kept")
+
+    assert f"'customer_id': {customer.id}" in caplog.messages[-1]
+    assert "Try again" not in caplog.text
+
+
 def test_a_closed_meter_answers_503(shop: Host) -> None:
     customer = known(shop)
 
