@@ -12,10 +12,10 @@ from ..clock import from_timestamp
 from ..stripe_gateway import StripeObject, gateway
 
 #: What a line of a quote is for: time given back, what is charged for, what was used until now,
-#: what waited for the next invoice, a discount, tax, the customer's balance, too little to be
-#: charged now, and what is left over for the invoices to come.
+#: what waited for the next invoice, all beyond the lines that Stripe shows, a discount, tax, the
+#: customer's balance, too little to be charged now, and what is left over for the invoices to come.
 LineKind = t.Literal[
-    "unused", "charge", "usage", "other", "discount", "tax", "balance", "carried", "kept"
+    "unused", "charge", "usage", "other", "further", "discount", "tax", "balance", "carried", "kept"
 ]  # fmt: skip
 
 
@@ -37,7 +37,7 @@ class Preview:
     :param due: minor units that would be charged at once.
     :param total: the same before the customer's balance is set off.
     :param tax_inside: tax that the prices hold already.
-    :param until: the end of what is charged for.
+    :param until: the end of what is charged for; None where Stripe does not show that line.
     """
 
     lines: tuple[Line, ...]
@@ -110,6 +110,11 @@ def _lines(invoice: StripeObject, metered: c.Container[str | None]) -> c.Iterato
     off = invoice.get("total_discount_amounts") or ()
     sums["discount"] = -sum(entry["amount"] for entry in off)
     sums["tax"] = _taxes(invoice, "exclusive")
+
+    if (invoice.get("lines") or {}).get("has_more"):
+        # A preview shows ten lines, and made again for the next ones it has other ids.
+        sums["further"] = invoice["total"] - sum(sums.values())
+
     sums |= _settled(invoice)
 
     for kind in t.get_args(LineKind):

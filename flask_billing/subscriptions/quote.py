@@ -139,7 +139,7 @@ def quote_of(
     date = (proration_date or int(made_at.timestamp())) if kind == "upgrade" else None
     due = _due(held, entries, kind, date)
     effective_at = subscription.current_period_end if kind == "downgrade" else None
-    next_at = _next_at(subscription, kind, due)
+    next_at = _next_at(subscription, target, kind, due)
     terms = _terms(customer, subscription, target, kind, date, due.due if due else 0)
     expires = clock.wall() + lifetime()
     return Quote(
@@ -218,12 +218,20 @@ def _times(amount: int | None, quantity: int) -> int | None:
 
 
 def _next_at(
-    subscription: Subscription, kind: ChangeKind, due: preview.Preview | None
+    subscription: Subscription,
+    target: Target,
+    kind: ChangeKind,
+    due: preview.Preview | None,
 ) -> datetime | None:
     if kind == "switch":
         return subscription.trial_end
 
-    return (due.until if due is not None else None) or subscription.current_period_end
+    if due is not None and due.until is not None:
+        return due.until
+
+    # Of another interval only Stripe tells when it ends.
+    known = due is None or (kind == "upgrade" and target.interval == subscription.interval)
+    return subscription.current_period_end if known else None
 
 
 def _terms(

@@ -188,6 +188,8 @@ def _label(line: Line, quote: Quote) -> str:
             return _("Usage beyond %(plan)s until now", plan=before)
         case "other":
             return _("Other charges that were waiting")
+        case "further":
+            return _("Further lines of this invoice")
         case "discount":
             return _("Discount")
         case "tax":

@@ -98,6 +98,31 @@ def test_another_amount_is_shown_again_and_not_charged(customer: Subscriber) -> 
     assert customer.paid[0] == quote.due_now + 700
 
 
+@pytest.mark.parametrize("interval", ["month", "year"])
+def test_lines_that_stripe_leaves_out_of_a_preview_are_in_the_quote(
+    customer: Subscriber, interval: str
+) -> None:
+    short = customer.quote("pro", interval)
+
+    for number in range(12):
+        customer.stripe.v1.invoice_items.create(
+            {
+                "customer": str(customer.at_stripe.customer),
+                "subscription": customer.row.stripe_id,
+                "amount": 100 + number,
+                "currency": "usd",
+            }
+        )
+
+    quote = customer.quote("pro", interval)
+    lines = {line.kind: line.amount for line in quote.lines}
+    assert set(lines) == {"other", "further"}
+    assert sum(lines.values()) == quote.due_now == short.due_now + 1266
+    assert quote.next_at == (short.next_at if interval == "month" else None)
+    customer.confirm(quote)
+    assert customer.paid[0] == quote.due_now
+
+
 def test_a_renewal_since_is_another_amount(customer: Subscriber) -> None:
     quote = customer.quote("pro")
     customer.pass_days(25)
