@@ -62,18 +62,21 @@ def is_last(invoice: StripeObject, subscription: StripeObject, ended_at: dt.date
     """Whether an invoice charges what was used until a subscription's end, and nothing after it.
 
     A renewal is none, nor is what a host has drafted, or what was tried to collect before.
+
+    :raises StripeError: where it has more lines than it tells itself, and these cannot be read.
     """
     if invoice.get("billing_reason") == "manual" or invoice.get("attempted"):
         return False
 
     created = from_timestamp(invoice["created"])
+
+    if created is None or created < ended_at - _SLACK:
+        return False
+
+    lines = _lines(invoice)
     metered = stripe_objects.metered_prices(subscription)
-    lines = stripe_objects.list_data(invoice.get("lines"))
-    return (
-        created is not None
-        and created >= ended_at - _SLACK
-        and any(stripe_objects.line_price(line) in metered for line in lines)
-        and all(_ends(line) <= ended_at + _SLACK for line in lines if line["amount"] > 0)
+    return any(stripe_objects.line_price(line) in metered for line in lines) and all(
+        _ends(line) <= ended_at + _SLACK for line in lines if line["amount"] > 0
     )
 
 
@@ -118,6 +121,16 @@ def _drafts() -> list[tuple[str, StripeObject, dt.datetime]]:
 
     with reading() as connection:
         return [tuple(row) for row in connection.execute(statement) if row.snapshot is not None]
+
+
+def _lines(invoice: StripeObject) -> c.Sequence[c.Mapping[str, t.Any]]:
+    """All lines of an invoice, which tells of the first ten itself."""
+    told = invoice.get("lines") or {}
+
+    if told.get("has_more"):
+        return list(gateway().list(f"/v1/invoices/{invoice['id']}/lines"))
+
+    return stripe_objects.list_data(told)
 
 
 def _ends(line: c.Mapping[str, t.Any]) -> dt.datetime:

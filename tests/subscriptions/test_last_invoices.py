@@ -203,6 +203,28 @@ def test_a_host_may_forgive_it(customer: Subscriber) -> None:
     assert [one.total for one in customer.invoices] == [2000]
 
 
+@pytest.mark.parametrize("days", [0, 60])
+def test_of_many_items_that_wait_each_is_looked_at(customer: Subscriber, days: int) -> None:
+    use(customer, 300)
+    now = int(customer.host.sandbox.clock.now().timestamp())
+
+    for turn in range(12):  # an invoice tells of ten lines, and of more where it is asked for them
+        later = days * 86_400 if turn == 11 else 0
+        customer.stripe.v1.invoice_items.create(
+            {
+                "customer": str(customer.at_stripe.customer),
+                "subscription": customer.row.stripe_id,
+                "amount": 10,
+                "currency": "usd",
+                "period": {"start": now, "end": now + later},
+            }
+        )
+
+    close(customer)
+    pass_hours(customer, 2)
+    assert customer.paid == ([2000] if days else [500 + 120, 2000])
+
+
 def test_without_anything_used_closing_charges_nothing(customer: Subscriber) -> None:
     use(customer, 90)
     close(customer)
