@@ -31,6 +31,7 @@ class Upcoming:
     """The next invoice: an estimate until it is made.
 
     :param due_at: when it is charged; None where Stripe names no day.
+    :param further: what lines come to that Stripe left out of its preview, in minor units.
     :param discount: what discounts take off the lines, in minor units.
     :param balance: what the customer's balance takes off (negative) or adds, in minor units.
     :param amount_due: what is charged in the end, in minor units.
@@ -38,6 +39,7 @@ class Upcoming:
 
     currency: str
     lines: tuple[UpcomingLine, ...]
+    further: int
     discount: int
     tax: int
     balance: int
@@ -86,12 +88,17 @@ def _rests(subscription: Subscription) -> bool:
 def _read(preview: StripeObject, metered_items: c.Container[str | None]) -> Upcoming:
     total = preview.get("total") or 0
     amount_due = preview.get("amount_due") or 0
+    discount = _sum(preview.get("total_discount_amounts") or ())
     taxes = preview.get("total_taxes") or ()
+    tax = _sum(tax for tax in taxes if tax.get("tax_behavior") != "inclusive")
+    lines = preview.get("lines") or {}
+    shown = stripe_objects.list_data(lines)
     return Upcoming(
         currency=preview["currency"],
-        lines=tuple(_lines(stripe_objects.list_data(preview.get("lines")), metered_items)),
-        discount=_sum(preview.get("total_discount_amounts") or ()),
-        tax=_sum(tax for tax in taxes if tax.get("tax_behavior") != "inclusive"),
+        lines=tuple(_lines(shown, metered_items)),
+        further=total + discount - tax - _sum(shown) if lines.get("has_more") else 0,
+        discount=discount,
+        tax=tax,
         balance=amount_due - total,
         amount_due=amount_due,
         due_at=from_timestamp(preview.get("period_end") or preview.get("next_payment_attempt")),
@@ -115,5 +122,5 @@ def _lines(
         yield UpcomingLine(line.get("description") or "", line.get("amount") or 0, metered)
 
 
-def _sum(amounts: c.Iterable[StripeObject]) -> int:
+def _sum(amounts: c.Iterable[stripe_objects.StripeObject]) -> int:
     return sum(int(found.get("amount") or 0) for found in amounts)

@@ -72,6 +72,29 @@ def test_discounts_are_taken_off(host: Host, subscriber: Person) -> None:
     assert said.count("$14.50") == 2
 
 
+def test_lines_that_stripe_leaves_out_are_one(host: Host, subscriber: Person) -> None:
+    client = host.sandbox.client()
+    (running,) = client.v1.subscriptions.list().data
+
+    for number in range(11):
+        client.v1.invoice_items.create(
+            {
+                "customer": str(running.customer),
+                "subscription": running.id,
+                "amount": 100,
+                "currency": "usd",
+                "description": f"Extra {number}",
+            }
+        )
+
+    said = words(subscriber.open("/billing/upcoming"))
+    shown = sum(f"Extra {number} $1" in said for number in range(11))
+    rest = (29 if "1 × Starter" not in said else 0) + 11 - shown
+    assert shown < 11
+    assert f"Further lines ${rest}" in said
+    assert "$40" in said
+
+
 def test_after_a_cancellation_nothing_will_be_charged(host: Host, subscriber: Person) -> None:
     client = host.sandbox.client()
     (running,) = client.v1.subscriptions.list().data
