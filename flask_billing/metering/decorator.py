@@ -11,7 +11,7 @@ from flask import current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import Unauthorized
 
-from ..errors import NotSignedInError
+from ..errors import InvalidUsageError, NotSignedInError
 from ..state import state
 from .accounts import current_owner_key
 from .calls import Call, count_call, taking_back
@@ -39,7 +39,12 @@ def metered(
     :param quantity: units a call costs, or a function that tells for the current request; 0 is
         not counted.
     :param signed_out: answers where nobody is signed in; None is a plain 401.
+    :raises InvalidUsageError: where it is used without a meter.
     """
+    if not isinstance(meter, str):
+        raise InvalidUsageError(
+            'A metered view names its meter, as @billing.metered("reports") does.'
+        )
 
     def decorate(view: View) -> View:
         waits = inspect.iscoroutinefunction(view)

@@ -12,6 +12,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.test import TestResponse
 
 from flask_billing import metering
+from flask_billing.errors import InvalidUsageError
 from flask_billing.models import UsageCounter, UsageEvent, UsageRollup
 
 from ..host import Host
@@ -311,3 +312,8 @@ def test_usage_stays_when_the_view_rolls_back(any_shop: Host) -> None:
     any_shop.client().post("/roll-back")
 
     assert used(any_shop) == 1
+
+
+def test_a_view_that_names_no_meter_is_refused_where_it_is_written(host: Host) -> None:
+    with pytest.raises(InvalidUsageError, match=r'as @billing\.metered\("reports"\) does'):
+        host.billing.metered(t.cast("str", lambda: "report"))
