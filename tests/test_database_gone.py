@@ -26,7 +26,7 @@ from flask_billing.jobs.scheduler import Scheduler
 from flask_billing.models import Outbox, Subscription, WebhookEvent
 
 from .conftest import unavailable
-from .doctor.test_doctor import found
+from .doctor.test_doctor import found, run
 from .host import Host
 from .jobs.test_processes import wait_until
 from .metering.outage import locked
@@ -119,6 +119,45 @@ def test_tables_that_nobody_created_are_told_with_what_creates_them(
     assert (
         "no such table: billing_customer. Create the tables with 'db.create_all()'" in caplog.text
     )
+
+
+def test_a_worker_whose_tables_are_missing_says_what_creates_them(
+    any_host: Host, caplog: pytest.LogCaptureFixture
+) -> None:
+    with any_host.app.app_context():
+        any_host.db.drop_all()
+
+    scheduler = Scheduler(any_host.app, (Job("idle", {"second": "*"}, lambda _: "", "is idle"),))
+    scheduler.start()
+
+    try:
+        wait_until(lambda: "Job idle was not run" in caplog.text)
+    finally:
+        scheduler.stop()
+
+    assert "flask db upgrade" in caplog.text
+    assert "does not answer" not in caplog.text
+
+
+@pytest.mark.parametrize("command", ["jobs list", "webhooks list", "usage show user 1"])
+def test_commands_say_what_creates_missing_tables(any_host: Host, command: str) -> None:
+    with any_host.app.app_context():
+        any_host.db.drop_all()
+
+    result = run(any_host, *command.split())
+    assert isinstance(result.exception, SystemExit), result.exception
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: The database lacks")
+    assert "flask db upgrade" in result.output
+
+
+def test_commands_say_that_the_database_is_gone(trouble: Trouble) -> None:
+    with trouble.gone():
+        result = run(trouble.host, "jobs", "run", "outbox")
+
+    assert result.exit_code == (0 if trouble.changes else 1)
+    assert trouble.changes or result.output.startswith("Error: The database does not answer")
+    assert run(trouble.host, "jobs", "run", "outbox").exit_code == 0
 
 
 def test_stripe_sends_its_events_again(trouble: Trouble, person: Person) -> None:

@@ -21,7 +21,9 @@ LAYERS: t.Final = (
         "catalog_metered", "catalog_metered_rules", "catalog_offers", "catalog_values",
         "usage_charge",
     },
-    {"models", "outbox", "state", "database", "prepared", "writes", "owners"},
+    {
+        "models", "outbox", "state", "database", "prepared", "writes", "owners", "missing_tables",
+    },
     {
         "stripe_gateway", "stripe_objects", "metered_prices", "row_marks", "decline_reasons",
         "translation", "negotiation", "formatting", "rate_words",

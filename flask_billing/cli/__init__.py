@@ -37,6 +37,39 @@ class _LateGroup(click.Group):
         module = importlib.import_module(f".{MODULES[cmd_name]}", __name__)
         return t.cast("click.Command", getattr(module, cmd_name.replace("-", "_")))
 
+    def invoke(self, ctx: click.Context) -> t.Any:
+        """Run a command. A database that is gone, or lacks tables, is an error in a sentence."""
+        try:
+            return super().invoke(ctx)
+        except Exception as error:
+            reason = _what_the_database_lacks(error)
+
+            if reason is None:
+                raise
+
+            raise click.ClickException(reason) from error
+
+
+def _what_the_database_lacks(error: Exception) -> str | None:
+    from sqlalchemy import exc
+
+    from .. import missing_tables
+
+    if not isinstance(error, exc.DBAPIError):
+        return None
+
+    if missing_tables.are_the_reason(error):
+        return f"The database lacks tables or columns of this version. {missing_tables.ADVICE}"
+
+    if not isinstance(error, (exc.OperationalError, exc.InterfaceError)):
+        return None
+
+    reason = str(error.orig).partition("\n")[0].rstrip(".")
+    return (
+        f"The database does not answer: {reason}. See that it runs, can be reached, has room, and "
+        "is not locked."
+    )
+
 
 @click.group(cls=_LateGroup)
 def billing() -> None:

@@ -11,7 +11,7 @@ import typing as t
 
 import sqlalchemy as sa
 
-from .. import clock
+from .. import clock, missing_tables
 from . import lease
 from .running import run_job
 from .schedule import last_time, trigger_of
@@ -97,12 +97,7 @@ class Scheduler:
                 if outcome.state == "held":
                     self._look_again(job)
             except sa.exc.SQLAlchemyError as error:
-                log.error(
-                    "Job %s was not run, as the database does not answer (%s). It is tried at "
-                    "its next time.",
-                    job.name,
-                    type(error).__name__,
-                )
+                _say_why(job, error)
 
     def _look_again(self, job: Job) -> None:
         """Be there when the lease of who runs a job ends, should that process be dead by then."""
@@ -129,3 +124,20 @@ class Scheduler:
                 self.recount()
 
             offset = now
+
+
+def _say_why(job: Job, error: sa.exc.SQLAlchemyError) -> None:
+    if missing_tables.are_the_reason(error):
+        log.error(
+            "Job %s was not run, as the database lacks tables or columns of this version (%s). %s",
+            job.name,
+            type(error).__name__,
+            missing_tables.ADVICE,
+        )
+        return
+
+    log.error(
+        "Job %s was not run, as the database does not answer (%s). It is tried at its next time.",
+        job.name,
+        type(error).__name__,
+    )

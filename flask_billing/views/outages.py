@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from flask import Response, jsonify, render_template_string, request, url_for
 from jinja2 import TemplateError
 
-from .. import negotiation
+from .. import missing_tables, negotiation
 from ..state import state
 from ..translation import gettext as _
 from .problems import problem
@@ -25,7 +25,8 @@ _BARE: t.Final = "<!doctype html><title>{{ title }}</title><h1>{{ title }}</h1><
 def database_down(error: Exception) -> Response:
     """The database is gone, locked or full. Whether a form's work was done is not known."""
     cause = getattr(error, "orig", None) or error
-    log.error("The database does not answer: %s: %s%s", type(cause).__name__, cause, _advice(cause))
+    advice = f". {missing_tables.ADVICE}" if missing_tables.are_the_reason(cause) else ""
+    log.error("The database does not answer: %s: %s%s", type(cause).__name__, cause, advice)
 
     with contextlib.suppress(sa.exc.SQLAlchemyError):
         state().db.session.rollback()
@@ -33,17 +34,6 @@ def database_down(error: Exception) -> Response:
     answer = _answer()
     answer.headers["Retry-After"] = str(_RETRY_AFTER)
     return answer
-
-
-def _advice(cause: BaseException) -> str:
-    """What to do about tables that nobody created; SQLite has no error of its own for that."""
-    if not str(cause).startswith(("no such table", "no such column")):
-        return ""
-
-    return (
-        ". Create the tables with 'db.create_all()', or with 'flask billing install-migrations' "
-        "and 'flask db upgrade'; 'flask billing doctor' tells which do not fit."
-    )
 
 
 def _answer() -> Response:
