@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from ..database import reading
 from ..models import ENDED, Customer, Subscription
 from ..row_marks import CUSTOMER
+from ..state import state
 from ..stripe_gateway import gateway
 from ..stripe_objects import reference
 from .finding import Finding, failure, ok
@@ -20,8 +21,9 @@ MOST: t.Final = 2_000
 
 
 def ours() -> c.Iterator[Finding]:
-    """Customers with two live subscriptions, and prices that stand for no plan."""
+    """Customers with two live subscriptions, and prices and plans that the catalog lacks."""
     live = Subscription.status.not_in(ENDED)
+    listed = [plan.key for plan in state().catalog.plans]
 
     with reading() as connection:
         double = connection.scalars(
@@ -35,6 +37,12 @@ def ours() -> c.Iterator[Finding]:
             sa.select(Subscription.price, sa.func.count())
             .where(live, Subscription.plan.is_(None))
             .group_by(Subscription.price)
+        ).all()
+        gone = connection.execute(
+            sa.select(Subscription.plan, sa.func.count())
+            .where(live, Subscription.plan.not_in(listed))
+            .group_by(Subscription.plan)
+            .order_by(Subscription.plan)
         ).all()
 
     if double:
@@ -52,7 +60,17 @@ def ours() -> c.Iterator[Finding]:
             "'flask billing sync --all'.",
         )
 
-    if not double and not unknown:
+    for plan, count in gone:
+        yield failure(
+            "subscriptions",
+            f"{count} live subscriptions are on the plan {plan!r}, which the catalog no longer "
+            "has: they are paid for and include nothing.",
+            "Put it back into the catalog, with 'archived = true' where it is not to be sold. If "
+            "it has another key now, name its prices under 'former' of that plan's, then run "
+            "'flask billing sync --all'.",
+        )
+
+    if not double and not unknown and not gone:
         yield ok("subscriptions", "Every customer has one plan at most, and every plan is known.")
 
 

@@ -220,6 +220,34 @@ def test_a_price_that_stands_for_no_plan_is_told(host: Host) -> None:
     assert "price_odd, which stands for no plan" in finding["text"]
 
 
+def test_a_plan_that_was_taken_out_of_the_catalog_is_told_until_it_is_named_again(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    month: dict[str, object] = {"interval": "month", "amount": 900}
+    old = make_app(database_url, catalog=selling("starter", month))
+    Person(old).buy("starter")
+    old.sandbox.webhooks.deliver()
+    (row,) = old.rows(Subscription)
+
+    renamed = make_app(database_url, catalog=selling("basic", month), sandbox=old.sandbox)
+    (finding,) = found(renamed, "subscriptions")
+    assert finding["level"] == "failure"
+    assert "1 live subscriptions are on the plan 'starter'" in finding["text"]
+    assert "'archived = true'" in finding["advice"]
+
+    named = selling("basic", {**month, "former": [row.price]})
+    mended = make_app(database_url, catalog=named, sandbox=old.sandbox)
+    assert run(mended, "sync", "--all").exit_code == 0
+    assert levels(mended, "subscriptions") == {"ok"}
+    assert [row.plan for row in mended.rows(Subscription)] == ["basic"]
+
+
+def selling(plan: str, price: dict[str, object]) -> dict[str, object]:
+    """A catalog of the free plan and one that is sold."""
+    sold = {"name": "Paid", "rank": 1, "prices": [price]}
+    return {"plans": {"free": {"name": "Free"}, plan: sold}}
+
+
 def test_a_change_that_is_never_finished_is_told(host: Host) -> None:
     (row,) = host.rows(Subscription)
 
