@@ -99,6 +99,19 @@ def transaction() -> contextlib.AbstractContextManager[sa.Connection]:
     return savepoint()
 
 
+def joins_host() -> bool:
+    """Whether what :func:`transaction` writes now lasts only if the host commits its session."""
+    current = state()
+
+    if has_own_connection(current) and not _holds_write_lock(current.db):
+        return False
+
+    try:
+        return current.db.session.registry.has() and _holds_transaction(current.db.session())
+    except sa.exc.SQLAlchemyError:  # it has failed, and takes nothing more
+        return True
+
+
 @contextlib.contextmanager
 def _own_transaction(current: BillingState) -> c.Iterator[sa.Connection]:
     connection = take(current)

@@ -94,7 +94,7 @@ class Billing:
         app.extensions["billing"] = current
         _add_pages(app)
         _add_commands(app)
-        _add_tracking(current)
+        _add_metering(current)
         _add_scheduler(app)
 
         if app.config["BILLING_SANDBOX"]:
@@ -492,7 +492,11 @@ def _add_commands(app: Flask) -> None:
         app.cli.add_command(billing)
 
 
-def _add_tracking(current: BillingState) -> None:
+def _add_metering(current: BillingState) -> None:
+    from .metering import afterwards
+
+    afterwards.install(current)
+
     if current.app.config["BILLING_TRACKING"] != ():
         from .metering import tracking
 

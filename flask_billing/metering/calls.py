@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import functools
 import json
 import typing as t
 
 from flask import Response, after_this_request, request
 
+from .. import database
 from ..errors import MeteringUnavailableError
 from ..state import state
 from . import ledger, spool
+from .afterwards import afterwards
 from .booking import consume_call, log, refund
 from .decision import Decision
 from .refusal import QuotaExceeded, rate_limit_headers
@@ -62,6 +65,13 @@ class Call:
             return
 
         self._taken_back = True
+
+        if database.joins_host():  # which rolls back what has failed, and this with it
+            afterwards(functools.partial(self._refund, status))
+        else:
+            self._refund(status)
+
+    def _refund(self, status: int) -> None:
         self._keep_status(status)
 
         try:
