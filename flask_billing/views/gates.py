@@ -22,8 +22,10 @@ View = t.TypeVar("View", bound=c.Callable[..., t.Any])
 def requires_plan(plan: str) -> c.Callable[[View], View]:
     """Let a view be used from this plan's rank on.
 
-    :raises ConfigError: at the first request, for a plan the catalog does not have.
+    :raises ConfigError: without a plan; at the first request, for one the catalog does not have.
     """
+    if not isinstance(plan, str):
+        raise ConfigError('A gate names its plan, as @billing.requires_plan("pro") does.')
 
     def allowed(visitor: Visitor) -> bool:
         access = visitor.access
@@ -35,8 +37,10 @@ def requires_plan(plan: str) -> c.Callable[[View], View]:
 def requires_feature(feature: str) -> c.Callable[[View], View]:
     """Let a view be used by plans that include the feature of this key.
 
-    :raises ConfigError: at the first request, for a feature no plan has.
+    :raises ConfigError: without a feature; at the first request, for one no plan has.
     """
+    if not isinstance(feature, str):
+        raise ConfigError('A gate names its feature, as @billing.requires_feature("sso") does.')
 
     def allowed(visitor: Visitor) -> bool:
         return has_feature(visitor, feature)

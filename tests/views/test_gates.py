@@ -102,6 +102,12 @@ def test_what_the_catalog_does_not_know_is_an_error_for_developers(host: Host, p
         Person(host).open(path)
 
 
+def test_a_gate_without_its_plan_or_feature_is_told_at_once(host: Host) -> None:
+    for gate in (host.billing.requires_plan, host.billing.requires_feature):
+        with pytest.raises(ConfigError, match=r"A gate names its .* @billing\.requires_"):
+            gate(lambda: "the view")  # type: ignore[arg-type]
+
+
 def test_without_quota_the_way_on_is_shown(host: Host) -> None:
     person = Person(host)
 
