@@ -51,10 +51,16 @@ def verified(
     expected = [hmac.digest(secret.encode(), signed, "sha256").hex() for secret in secrets]
 
     if not any(hmac.compare_digest(*pair) for pair in itertools.product(expected, signatures)):
-        raise WebhookRejectedError("no signature matches the endpoint's secret")
+        raise WebhookRejectedError(
+            "no signature matches a configured secret. If Stripe sent it, the endpoint's secret "
+            "is not in BILLING_STRIPE_WEBHOOK_SECRETS, or a proxy changed the body"
+        )
 
     if abs(now - timestamp) > tolerance:
-        raise WebhookRejectedError("the signature is too old, or from the future")
+        raise WebhookRejectedError(
+            "the signature is too old, or from the future. If Stripe sent it, this machine's clock "
+            "is wrong"
+        )
 
     return _parse_event(body, livemode)
 

@@ -107,6 +107,23 @@ def test_a_delivery_that_is_not_provably_stripes_is_refused(
     assert WEBHOOK_SECRET not in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("fault", "advice"),
+    [("another secret", "BILLING_STRIPE_WEBHOOK_SECRETS"), ("stale", "clock")],
+)
+def test_who_runs_the_app_is_told_why_deliveries_of_stripes_are_refused(
+    host: CannedHost, fault: str, advice: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = body_of(payout())
+    header = headers_of_strangers(body)[fault]
+    answer = host.app.test_client().post(
+        WEBHOOK_PATH, data=body, headers={"Stripe-Signature": str(header)}
+    )
+
+    assert advice in caplog.text
+    assert advice in answer.get_json()["error"], "Stripe's dashboard shows the answer"
+
+
 @pytest.mark.parametrize("age", [0, 300, -300])
 def test_a_signature_is_good_for_five_minutes(
     host: CannedHost, age: int, monkeypatch: pytest.MonkeyPatch
