@@ -25,12 +25,7 @@ def ensure_stripe_customer(customer: Customer, action: str) -> str:
     created = _create(customer, action)
 
     with committed(action) as connection:
-        connection.execute(
-            sa.update(Customer)
-            .where(Customer.id == customer.id, Customer.stripe_id.is_(None))
-            .values(stripe_id=created["id"])
-        )
-        _go_on(connection, customer, created["id"])
+        _link(connection, created["id"], customer.id, Customer.stripe_id.is_(None))
 
     update(customer, "stripe_id")
     assert customer.stripe_id is not None
@@ -56,17 +51,10 @@ def link(customer: Customer, stripe_id: str) -> None:
 
     try:
         with committed("link a customer") as connection:
-            linked = connection.execute(
-                sa.update(Customer)
-                .where(
-                    Customer.id == customer.id,
-                    sa.or_(Customer.stripe_id.is_(None), Customer.stripe_id == stripe_id),
-                )
-                .values(stripe_id=stripe_id)
-            ).rowcount
-            _go_on(connection, customer, stripe_id)
+            free = sa.or_(Customer.stripe_id.is_(None), Customer.stripe_id == stripe_id)
+            linked = _link(connection, stripe_id, customer.id, free)
     except sa.exc.IntegrityError:  # another row has it
-        linked = 0
+        linked = False
 
     if not linked:
         raise BillingError(
@@ -109,10 +97,22 @@ def _take_another_key(customer: Customer, action: str) -> None:
     update(customer, "applied_ticket")
 
 
-def _go_on(connection: sa.Connection, customer: Customer, stripe_id: str) -> None:
-    """Let nothing that Stripe tells of the new one pass for older than what it told of another."""
-    if customer.applied_ticket:
-        sync.go_on_from(connection, stripe_id, customer.applied_ticket)
+def _link(
+    connection: sa.Connection, stripe_id: str, customer_id: int, free: sa.ColumnElement[bool]
+) -> bool:
+    """Link a row that is free to one at Stripe; whether it is."""
+    ticket = connection.execute(
+        sa.update(Customer)
+        .where(Customer.id == customer_id, free)
+        .values(stripe_id=stripe_id)
+        .returning(Customer.applied_ticket)
+    ).scalar_one_or_none()
+
+    # Nothing that Stripe tells of it is to pass for older than what it told of another.
+    if ticket:
+        sync.go_on_from(connection, stripe_id, ticket)
+
+    return ticket is not None
 
 
 def _params(customer: Customer) -> dict[str, object]:

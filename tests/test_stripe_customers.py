@@ -76,3 +76,18 @@ def test_who_is_called_otherwise_by_then_is_made_all_the_same(any_host: Host) ->
         make(any_host, "Ada")
 
     assert make(any_host)
+
+
+def test_of_two_tabs_the_one_refused_makes_no_old_news_for_the_other(any_host: Host) -> None:
+    with any_host.app.app_context():
+        customer = any_host.customer()
+        any_host.sandbox.fail("POST", "/v1/customers", status=400)
+
+        with pytest.raises(StripeRejectedError):
+            make(any_host)
+
+        stripe_id = ensure_stripe_customer(customer, "A test")
+
+    any_host.sandbox.client().v1.customers.update(stripe_id, {"name": "Ada"})
+    any_host.sandbox.webhooks.deliver()
+    assert [row.name for row in any_host.rows(Customer)] == ["Ada"]
