@@ -21,6 +21,7 @@ class Line:
     :param is_needed: whether it is the last one while a plan runs, and so cannot go.
     :param successor: id of the one that takes over when it goes; None is none.
     :param consequence: what happens when it goes, for the question before.
+    :param remove: the button that answers it.
     """
 
     id: str
@@ -33,6 +34,7 @@ class Line:
     is_needed: bool
     successor: str | None
     consequence: str
+    remove: str
 
 
 def lines(wallet: Wallet) -> list[Line]:
@@ -54,6 +56,7 @@ def line(wallet: Wallet, method: PaymentMethod) -> Line:
         is_needed=wallet.is_needed(method),
         successor=successor.stripe_id if successor is not None else None,
         consequence=_consequence(wallet, method, successor),
+        remove=_("Remove card") if method.type == "card" else _("Remove"),
     )
 
 

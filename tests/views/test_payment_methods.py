@@ -61,9 +61,16 @@ def test_the_list_says_what_each_card_is_and_does(host: Host, cards: Cards, pers
 
 
 def test_an_account_is_called_what_people_call_it(cards: Cards, person: Person) -> None:
-    cards.attach("pm_usBankAccount_success")
+    cards.attach("pm_card_visa")
+    account = cards.attach("pm_usBankAccount_success")
+    page = person.open(PAGE)
 
-    assert "US bank account ending in 6789" in words(person.open(PAGE))
+    assert "US bank account ending in 6789" in words(page)
+    assert page.text.count('data-fb-confirm-label="Remove card"') == 1
+    assert page.text.count('data-fb-confirm-label="Remove"') == 1
+    asked = words(person.open(f"{PAGE}/{account}/remove"))
+    assert "Remove US bank account ending in 6789?" in asked
+    assert "Remove Back" in asked
 
 
 def test_nobody_has_cards_yet(person: Person) -> None:
