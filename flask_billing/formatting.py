@@ -69,6 +69,11 @@ def short_day(day: date) -> str:
     return _month_and_day(day, locale())
 
 
+def period(first: date, last: date) -> str:
+    """Days in a row: ``Nov 30 – Dec 30, 2026``."""
+    return f"{short_day(first)} \N{EN DASH} {_year_month_day(last, locale())}"
+
+
 def full_moment(moment: datetime, timezone: str | None = None) -> str:
     """Date and time with the zone: ``Dec 1, 2026, 00:00 UTC``."""
     local = moment.astimezone(_zone(timezone))
@@ -139,10 +144,19 @@ def _date(day: date, locale: str) -> str:
 
 @functools.lru_cache(maxsize=1024)
 def _month_and_day(day: date, locale: str) -> str:
+    return _skeleton("MMMd", day, locale)
+
+
+@functools.lru_cache(maxsize=1024)
+def _year_month_day(day: date, locale: str) -> str:
+    return _skeleton("yMMMd", day, locale)
+
+
+def _skeleton(name: str, day: date, locale: str) -> str:
     from babel.dates import format_skeleton
 
     midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001  (only its day is written)
-    return format_skeleton("MMMd", midnight, locale=_parsed(locale))
+    return format_skeleton(name, midnight, locale=_parsed(locale))
 
 
 def _zone(name: str | None) -> tzinfo:

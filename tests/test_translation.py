@@ -48,6 +48,7 @@ def test_numbers_and_money_follow_the_locale(in_language: c.Callable[[str], Host
         assert formatting.price(98_604, "usd") == "986,04\xa0$"
         assert formatting.price(9_900, "eur", drop_zeros=True) == "99\xa0€"
         assert formatting.day(NOW) == "28.11.2026"
+        assert formatting.period(NOW.date(), dt.date(2026, 12, 28)) == "28. Nov. – 28. Dez. 2026"
 
 
 def test_the_page_says_its_language(in_language: c.Callable[[str], Host]) -> None:

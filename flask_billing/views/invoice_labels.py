@@ -81,8 +81,7 @@ def _period(invoice: Invoice) -> str | None:
 
     # The end is the first moment of the next period.
     last = end - timedelta(microseconds=1)
-    first = start.astimezone(UTC).date()
-    return f"{formatting.short_day(first)} \N{EN DASH} {formatting.day(last)}"
+    return formatting.period(start.astimezone(UTC).date(), last.astimezone(UTC).date())
 
 
 def _pay(invoice: Invoice) -> str | None:
