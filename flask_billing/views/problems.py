@@ -167,8 +167,8 @@ def _refusal(error: ChangeRefusedError) -> change_refusals.Refusal:
     match error:
         case NoSubscriptionError():
             return change_refusals.Refusal(
-                _("There is no plan to change"),
-                _("You have no plan that is running. Nothing was charged."),
+                _("You have no plan that is running"),
+                _("Nothing was charged."),
                 url_for("billing.plans"),
                 _("See plans"),
             )

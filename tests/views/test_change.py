@@ -190,6 +190,7 @@ def test_on_trial_both_ways_are_offered(host: Host) -> None:
     assert end is not None
     page = look(customer, "plan=starter")
     assert f"Switch; trial continues until {end:%b} {end.day}, {end:%Y}" in words(page)
+    assert "End the trial and pay now · Pay by the year instead" in words(page)
 
     ended = look(customer, "plan=pro&end_trial=1")
     assert "End trial and pay $99.00 now" in words(ended)
