@@ -75,7 +75,7 @@ def _banner(visitor: Visitor) -> Banner | None:
     if subscription is None:
         return None
 
-    if change is not None and change.state in ("open", "waiting"):
+    if change is not None and visitor.is_leaving:
         return Banner("warn", cancel_words.recorded(change, subscription), actions=_keep())
 
     if change is not None and change.effective_at is None and subscription.pending_until:

@@ -47,13 +47,14 @@ def facts(visitor: Visitor, change: SubscriptionChange | None) -> PlanFacts:
         ),
         interval=formatting.interval_name(subscription.interval),
         seats=subscription.quantity,
-        plus_usage=_bills_usage(subscription, plan),
+        plus_usage=bills_usage(subscription, plan),
         next_label=label if at is not None else None,
         next_at=at,
     )
 
 
-def _bills_usage(subscription: Subscription, plan: Plan | None) -> bool:
+def bills_usage(subscription: Subscription, plan: Plan | None) -> bool:
+    """Whether what is used beyond the plan is charged with its price."""
     price = plan and plan.price(subscription.interval or "", subscription.currency)
     return bool(price and price.metered)
 

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from .. import invoices, negotiation
 from ..errors import StripeError
-from . import fragments
-from .visitor import require_visitor
+from . import fragments, plan_facts
+from .visitor import Visitor, require_visitor
 
 log = logging.getLogger("flask_billing.views")
 
@@ -24,7 +24,8 @@ def upcoming() -> ResponseReturnValue:
     found, failed = None, False
 
     try:
-        found = invoices.upcoming(visitor.customer, visitor.live)
+        if not _owes_nothing_more(visitor):
+            found = invoices.upcoming(visitor.customer, visitor.live)
     except StripeError as error:
         log.error("The next invoice could not be read: %s (%s)", type(error).__name__, error.code)
         failed = True
@@ -37,3 +38,9 @@ def upcoming() -> ResponseReturnValue:
         upcoming=found,
         failed=failed,
     )
+
+
+def _owes_nothing_more(visitor: Visitor) -> bool:
+    """Whether they were told that nothing more is charged, which Stripe has yet to hear."""
+    live = visitor.live
+    return visitor.is_leaving and not (live and plan_facts.bills_usage(live, visitor.plan))

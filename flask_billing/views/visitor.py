@@ -16,6 +16,7 @@ from ..errors import NotSignedInError
 from ..models import ENDED, Customer, PaymentMethod, Subscription, SubscriptionChange
 from ..owners import Owner
 from ..state import state
+from ..subscriptions.cancel import RECORDED
 from . import account_rows, fragments
 from .redirects import configured_url, is_local_path
 
@@ -48,6 +49,11 @@ class Visitor:
             return state().catalog.plan(self.live.plan or self.live.last_plan)
 
         return self.access.plan
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether they cancelled, though Stripe could not be told of it yet."""
+        return self.change is not None and self.change.state in RECORDED
 
     @property
     def can_manage(self) -> bool:

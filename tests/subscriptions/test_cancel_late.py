@@ -46,6 +46,8 @@ def test_an_outage_delays_a_cancellation_and_loses_none(person: Person) -> None:
         assert cancel(person).status_code == 503  # again, and it is the same
         assert finish(person.host) == 0
 
+    assert "Nothing will be charged." in words(person.open("/billing/upcoming"))
+    assert "Cancel plan" not in words(person.open("/billing/"))
     assert states(person.host) == ["open"]
     assert bodies(person.host, "cancelled") == []
     assert finish(person.host) == 1
