@@ -5,6 +5,7 @@ from __future__ import annotations
 import collections.abc as c
 import dataclasses
 import json
+import textwrap
 
 import click
 from flask.cli import with_appcontext
@@ -68,4 +69,4 @@ def _print(findings: c.Iterable[Finding]) -> None:
         click.echo(f"{_MARKS[finding.level]} {finding.check}: {finding.text}")
 
         if finding.advice is not None:
-            click.echo(f"        {finding.advice}")
+            click.echo(textwrap.indent(finding.advice, " " * 8))

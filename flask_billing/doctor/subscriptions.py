@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import itertools
+import shlex
 import typing as t
 
 import sqlalchemy as sa
@@ -18,6 +19,9 @@ from .finding import Finding, failure, ok
 
 #: Subscriptions of Stripe's looked at, the newest first.
 MOST: t.Final = 2_000
+
+#: Keys of a customer's metadata at Stripe that say whose it is.
+_OWNER: t.Final = ("owner_type", "owner_id")
 
 
 def ours() -> c.Iterator[Finding]:
@@ -107,11 +111,25 @@ def orphans() -> c.Iterator[Finding]:
             "orphans",
             f"{len(lost)} live subscriptions of customers of this app are unknown here: "
             f"{_listed(lost)}. They are charged and have no plan.",
-            "Run 'flask billing sync --all'. Whose customer is unknown too, as after a restored "
-            "backup, is linked by 'flask billing sync OWNER_TYPE OWNER_ID --link CUSTOMER'.",
+            _remedy({reference(found[one].get("customer")) for one in lost} - linked),
         )
     else:
         yield ok("orphans", f"All of the {len(found)} live subscriptions at Stripe are known.")
+
+
+def _remedy(strangers: c.Collection[str | None]) -> str:
+    """What to run; customers that are unknown too, as after a restored backup, one by one."""
+    if not strangers:
+        return "Run 'flask billing sync --all'."
+
+    lines = ["Run 'flask billing sync --all', and for the customers that are unknown too:"]
+
+    for stripe_id in sorted(one for one in strangers if one is not None):
+        theirs = gateway().get(f"/v1/customers/{stripe_id}").get("metadata") or {}
+        owner = shlex.join([theirs.get(name) or name.upper() for name in _OWNER])
+        lines.append(f"flask billing sync {owner} --link {stripe_id}")
+
+    return "\n".join(lines)
 
 
 def _listed(names: c.Sequence[object], most: int = 5) -> str:
