@@ -36,8 +36,8 @@ def words(error: ChangeRefusedError) -> Refusal:
             *to_billing,
         ),
         "resume_first": (
-            _("Resume your plan first"),
-            _("A paused plan can't be changed. Nothing was changed."),
+            _("End the pause first"),
+            _("A plan that is paused, or is going to be, can't be changed. Nothing was changed."),
             *to_billing,
         ),
         "keep_first": (

@@ -184,6 +184,17 @@ def test_a_downgrade_says_when_it_begins_and_can_be_undone(customer: Subscriber)
     assert customer.person.press("/billing/change/undo").status_code == 409
 
 
+def test_a_pause_to_come_is_no_plan_to_resume(customer: Subscriber) -> None:
+    with customer.host.app.app_context():
+        subscriptions.pause(customer.host.customer(), 2)
+
+    page = look(customer, "plan=pro")
+
+    assert page.status_code == 409
+    assert "End the pause first" in words(page)
+    assert "paused, or is going to be, can't be changed. Nothing was changed." in words(page)
+
+
 def test_on_trial_both_ways_are_offered(host: Host) -> None:
     customer = Subscriber(host, "pro")
     end = customer.row.trial_end
