@@ -37,7 +37,7 @@ def facts(visitor: Visitor, change: SubscriptionChange | None) -> PlanFacts:
     subscription = visitor.live
     assert subscription is not None, "only a live subscription has a plan card"
     plan = visitor.plan
-    label, at = _next(subscription, change)
+    label, at = _next(subscription, change, charged=visitor.method is not None)
     return PlanFacts(
         name=plan.name if plan is not None else _("Your plan"),
         price=None
@@ -60,11 +60,11 @@ def bills_usage(subscription: Subscription, plan: Plan | None) -> bool:
 
 
 def _next(
-    subscription: Subscription, change: SubscriptionChange | None
+    subscription: Subscription, change: SubscriptionChange | None, *, charged: bool
 ) -> tuple[str | None, datetime | None]:
     match state_of(subscription):
         case "trialing":
-            return _("First charge"), subscription.trial_end
+            return _("First charge") if charged else _("Trial ends"), subscription.trial_end
         case "ending":
             return _("Ends"), subscription.cancel_at
         case "pausing":

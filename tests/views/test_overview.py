@@ -117,7 +117,10 @@ def test_a_failed_payment_is_announced_at_once(host: Host, person: Person) -> No
 def test_a_trial_without_a_card_says_so(host: Host, person: Person) -> None:
     subscribe(host, card=False, status="trialing", trial_end=NOW + dt.timedelta(days=3))
 
-    assert "Add a card to keep Starter after it." in words(person.open("/billing/"))
+    said = words(person.open("/billing/"))
+    assert "Add a card to keep Starter after it." in said
+    assert "Trial ends Nov" in said
+    assert "First charge" not in said
 
 
 def test_what_is_charged_after_a_trial_is_said_with_its_taxes(host: Host, person: Person) -> None:
