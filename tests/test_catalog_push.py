@@ -297,6 +297,20 @@ def test_an_error_that_stripe_keeps_stands_in_no_later_pushs_way(
     assert run(host, "diff").output == "Stripe is in line with the catalog.\n"
 
 
+def test_a_meter_that_was_deactivated_since_the_last_push_is_made_anew(
+    pushed: Host, sandbox: Sandbox
+) -> None:
+    client = sandbox.client()
+    (old,) = client.v1.billing.meters.list().data
+    client.v1.billing.meters.deactivate(old.id)
+
+    assert run(pushed, "push").output == "create meter tokens\n"
+
+    assert run(pushed, "diff").output == "Stripe is in line with the catalog.\n"
+    (new,) = client.v1.billing.meters.list({"status": "active"}).data
+    assert new.id != old.id
+
+
 def as_sent(params: object) -> t.Any:
     """Parameters as a form has them."""
     if isinstance(params, dict):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import typing as t
 import uuid
 
 import sqlalchemy as sa
@@ -16,11 +15,11 @@ import sqlalchemy as sa
 from ..database import transaction
 from ..errors import StripeError
 from ..state import state
-from ..stripe_gateway import gateway
+from ..stripe_gateway import StripeObject, gateway
 from ..sync import plans
 from .differences import Difference, difference
 from .recording import record
-from .steps import Change, Step
+from .steps import Change, Step, get
 
 __all__ = ["Change", "diff", "push"]
 
@@ -83,17 +82,29 @@ def _for_meter(step: Step, meters: dict[str, str]) -> Step:
     return dataclasses.replace(step, params={**step.params, "recurring": recurring})
 
 
-def _send(step: Step) -> dict[str, t.Any] | None:
+def _send(step: Step) -> StripeObject | None:
     if step.path is None:
         return None
 
     try:
-        return gateway().post(step.path, step.params, idempotency_key=step.idempotency_key)
+        answer = gateway().post(step.path, step.params, idempotency_key=step.idempotency_key)
     except StripeError as error:
         if step.idempotency_key is None or not error.replayed:
             raise
+    else:
+        if not _was_deactivated(step, answer):
+            return answer
 
-    # Stripe keeps an error for the key for a day, whatever was mended since. What the first
-    # request should have made after all, the next push finds by its name.
+    # Stripe keeps what it answered to a key for a day: an error, whatever was mended since, and a
+    # meter that was deactivated since. What should be there after all, the next push finds.
     another = f"{step.idempotency_key}:{uuid.uuid4().hex}"
     return gateway().post(step.path, step.params, idempotency_key=another)
+
+
+def _was_deactivated(step: Step, made: StripeObject) -> bool:
+    """Whether a meter was made by an earlier push, and deactivated since."""
+    if step.change.action != "create" or step.change.kind != "meter":
+        return False
+
+    there = get(f"{step.path}/{made['id']}")
+    return there is not None and there["status"] == "inactive"
