@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 import pytest
@@ -345,6 +346,21 @@ def test_details_are_changed_as_allowed(
     assert (changed.email, changed.name) == ("ada@lovelace.example", "Ada")
     assert changed.address is not None
     assert (changed.address.city, changed.address.line1) == ("Ely", None)
+
+
+def test_invoices_are_linked_though_the_address_has_changed(
+    client: stripe.StripeClient, shop: Shop, sandbox: Sandbox, browser: Client
+) -> None:
+    customer = shop.customer()
+    shop.subscribe(customer)
+    sandbox.note_public_url("http://127.0.0.1:5001/sandbox/stripe")
+    home = opened(client, sandbox, customer)
+    links = re.findall(r'href="([^"]*)">\d', browser.get(home).text)
+
+    assert len(links) == 1
+    page = browser.get(links[0])
+    assert page.status_code == 200
+    assert "-0001" in page.text
 
 
 def test_the_portal_shows_no_more_than_it_may(

@@ -124,7 +124,7 @@ def _charge(books: Account, invoice: Body, form: Form) -> None:
 
 def _onwards(books: Account, request: Request, invoice: Body) -> Response:
     """Back to the page, by way of the bank where that has to agree."""
-    page = _path(books, request, invoice)
+    page = path_of(request, invoice)
     intent = intents.intent_of(books, invoice)
     if intent is None or intent["status"] != "requires_action":
         return see_other(page)
@@ -134,7 +134,8 @@ def _onwards(books: Account, request: Request, invoice: Body) -> Response:
     return see_other(f"{request.script_root}/3ds/{intent['id']}?client_secret={secret}")
 
 
-def _path(books: Account, request: Request, invoice: Body) -> str:
+def path_of(request: Request, invoice: Body) -> str:
+    """Where its page is, by whatever address the sandbox was reached when it was finalized."""
     url: str = invoice["hosted_invoice_url"]
     return f"{request.script_root}/i/{url.partition('/i/')[2]}"
 
@@ -151,7 +152,7 @@ def _page(
         invoice=invoice,
         date=_date(invoice["created"]),
         seller=books.settings.account_name,
-        action=_path(books, request, invoice),
+        action=path_of(request, invoice),
         pdf_url=books.show(invoice)["invoice_pdf"],
         payable=invoice["status"] in _PAYABLE and invoice["amount_remaining"] > 0,
         confirms=intent is not None and intent["status"] == "requires_action",

@@ -7,6 +7,7 @@ from flask_billing.sandbox.body import Body
 from flask_billing.sandbox.engine import pricing
 from flask_billing.sandbox.engine import subscriptions as shape
 from flask_billing.sandbox.engine_room import EngineRoom
+from flask_billing.sandbox.pages.invoices import path_of
 from flask_billing.sandbox.pages.portal_cards import cards_of
 from flask_billing.sandbox.pages.portal_visit import Visit, day, visiting
 from flask_billing.sandbox.pages.render import see_other
@@ -66,12 +67,11 @@ def _subscription(account: Account, visit: Visit, subscription: Body) -> Body:
 
 
 def _invoice(visit: Visit, invoice: Body) -> Body:
-    url: str = invoice["hosted_invoice_url"] or ""
     return {
         "number": invoice["number"],
         "date": day(invoice["created"]),
         "total": invoice["total"],
         "currency": invoice["currency"],
         "status": invoice["status"],
-        "url": visit.request.script_root + url.removeprefix(visit.account.public_url),
+        "url": path_of(visit.request, invoice),
     }
