@@ -95,6 +95,12 @@ def test_the_banner_says_what_holds_and_until_when(
     assert sentence in words(person.open("/billing/"))
 
 
+def test_the_plan_card_says_once_when_the_plan_ends(host: Host, person: Person) -> None:
+    subscribe(host, cancel_at=NOW + dt.timedelta(days=10))
+
+    assert words(person.open("/billing/")).count("Ends Nov 30, 2026") == 1
+
+
 def test_the_banner_is_on_every_billing_page(host: Host, person: Person) -> None:
     subscribe(host, status="unpaid")
 
