@@ -9,6 +9,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from .. import missing_tables
 from ..errors import BillingError, StripeError
 from ..state import state
 from . import tables
@@ -74,11 +75,8 @@ def _made(name: str, where: str) -> list[Finding]:
 def _unanswered(name: str, error: sa.exc.DBAPIError) -> Finding:
     state().db.session.rollback()  # PostgreSQL takes nothing more in what has failed
 
-    try:
-        if tables.what_lacks():
-            return failure(name, "It needs tables that the database lacks.", tables.ADVICE)
-    except sa.exc.SQLAlchemyError:
-        pass  # it does not answer at all
+    if missing_tables.are_the_reason(error):
+        return failure(name, "It needs tables that the database lacks.", tables.ADVICE)
 
     if isinstance(error, sa.exc.OperationalError):
         reason = str(error.orig).splitlines()[0]

@@ -21,7 +21,7 @@ ADVICE = "Run 'flask billing install-migrations' and 'flask db upgrade'."
 
 def check() -> c.Iterator[Finding]:
     """Look for tables and columns that the database lacks, and write something into it."""
-    lacking = what_lacks()
+    lacking = _what_lacks()
 
     for text in lacking:
         yield failure("tables", text, ADVICE)
@@ -44,7 +44,7 @@ def check() -> c.Iterator[Finding]:
     yield ok("tables", f"The {count} tables fit this version and take what is written.")
 
 
-def what_lacks() -> list[str]:
+def _what_lacks() -> list[str]:
     """What the database lacks of our tables, in sentences."""
     inspector = sa.inspect(state().db.engine)
     there = set(inspector.get_table_names())
