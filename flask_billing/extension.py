@@ -493,7 +493,7 @@ def _add_commands(app: Flask) -> None:
 
 
 def _add_metering(current: BillingState) -> None:
-    from .metering import afterwards
+    from . import afterwards
 
     afterwards.install(current)
 

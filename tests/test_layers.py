@@ -23,6 +23,7 @@ LAYERS: t.Final = (
     },
     {
         "models", "outbox", "state", "database", "prepared", "writes", "owners", "missing_tables",
+        "afterwards",
     },
     {
         "stripe_gateway", "stripe_objects", "metered_prices", "row_marks", "decline_reasons",

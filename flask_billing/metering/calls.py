@@ -11,10 +11,10 @@ import typing as t
 from flask import Response, after_this_request, request
 
 from .. import database
+from ..afterwards import afterwards
 from ..errors import MeteringUnavailableError
 from ..state import state
 from . import ledger, spool
-from .afterwards import afterwards
 from .booking import consume_call, log, refund
 from .decision import Decision
 from .refusal import QuotaExceeded, rate_limit_headers

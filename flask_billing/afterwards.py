@@ -7,7 +7,7 @@ import typing as t
 
 from flask import g
 
-from ..state import BillingState, state
+from .state import BillingState, state
 
 Action = c.Callable[[], None]
 
