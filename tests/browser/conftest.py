@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import collections.abc as c
+import contextlib
 import os
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Error, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from ..conftest import unavailable
@@ -53,10 +54,25 @@ def browser() -> c.Iterator[Browser]:
         except Error:
             unavailable("Chromium")
 
-        started.on("context", lambda context: context.set_default_timeout(PATIENCE_MS))
+        started.on("context", _furnish)
         expect.set_options(timeout=PATIENCE_MS)
         yield started
         started.close()
+
+
+def _furnish(context: BrowserContext) -> None:
+    context.set_default_timeout(PATIENCE_MS)
+    close = context.close
+
+    def leave(*, reason: str | None = None) -> None:
+        """Close it, first ending what is on its way: Chromium may wait for that for ever."""
+        for page in context.pages:
+            with contextlib.suppress(Error):
+                page.goto("about:blank")
+
+        close(reason=reason)
+
+    context.close = leave  # type: ignore[method-assign]
 
 
 @pytest.fixture
