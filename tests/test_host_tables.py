@@ -46,6 +46,7 @@ def test_a_column_takes_the_type_of_what_it_refers_to(
         columns = {found["name"]: found for found in sa.inspect(db.engine).get_columns("note")}
         [key] = sa.inspect(db.engine).get_foreign_keys("note")
         db.drop_all()
+        db.engine.dispose()
 
     assert isinstance(note.c.customer_id.type, sa.BigInteger)
     assert isinstance(columns["customer_id"]["type"], sa.Integer)
