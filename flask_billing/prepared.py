@@ -154,10 +154,7 @@ def writing(connection: sa.Connection) -> c.Iterator[sa.Connection]:
             connection.commit()
     except BaseException:
         # The pool would do so too, but not before a failed commit is looked into.
-        if not connection.invalidated:
-            connection.rollback()
-            connection.connection.rollback()
-
+        _roll_back(connection)
         raise
 
 
@@ -174,6 +171,19 @@ def _commit(connection: sa.Connection) -> None:
         connection.connection.commit()
     except connection.dialect.loaded_dbapi.Error as error:
         raise _wrapped(error, connection, "COMMIT") from error
+
+
+def _roll_back(connection: sa.Connection) -> None:
+    """Roll back what was begun. A connection that is lost is given up, and hides no error."""
+    if connection.invalidated:
+        return
+
+    try:
+        connection.rollback()
+        connection.connection.rollback()
+    except (sa.exc.SQLAlchemyError, connection.dialect.loaded_dbapi.Error) as error:
+        if not connection.invalidated:
+            connection.invalidate(error)
 
 
 def _is_watched(engine: sa.Engine) -> bool:

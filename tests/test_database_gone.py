@@ -21,9 +21,9 @@ import sqlalchemy as sa
 from werkzeug.test import TestResponse
 
 from flask_billing import database
-from flask_billing.jobs import Job, Run
+from flask_billing.jobs import Job, Outcome, Run, run_job
 from flask_billing.jobs.scheduler import Scheduler
-from flask_billing.models import Outbox, Subscription, WebhookEvent
+from flask_billing.models import JobLease, Outbox, Subscription, WebhookEvent
 
 from .conftest import unavailable
 from .doctor.test_doctor import found, run
@@ -217,6 +217,69 @@ def test_jobs_go_on_by_themselves(trouble: Trouble, person: Person) -> None:
         wait_until(lambda: len(done) > before + 2)
     finally:
         scheduler.stop()
+
+
+def test_a_run_that_saw_the_database_go_keeps_nobody_waiting(trouble: Trouble) -> None:
+    """Its lease cannot be given back then, and would end in five minutes only."""
+    away = contextlib.ExitStack()
+
+    def work(_: Run) -> str:
+        away.enter_context(trouble.gone())
+        return "lost the database"
+
+    with away:
+        assert _run(trouble, work).state == "ok"
+
+        if not trouble.changes:
+            with pytest.raises(sa.exc.SQLAlchemyError):
+                _run(trouble, lambda _: "came too early")
+
+    [row] = trouble.host.rows(JobLease)
+    assert trouble.changes or row.holder is not None, "nothing could be given back"
+    results: list[str] = []
+
+    def look(_: Run) -> str:
+        [row] = trouble.host.rows(JobLease)
+        results.append(row.last_result)
+        return "went on"
+
+    assert _run(trouble, look).state == "ok"
+    assert results == ["ok: lost the database"]
+
+
+@pytest.mark.postgres
+def test_a_lease_whose_answer_was_lost_keeps_nobody_waiting(
+    make_app: MakeApp, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database has taken it when the connection breaks."""
+    host = make_app(postgres_url)
+
+    with host.app.app_context():
+        dialect = database.engine().dialect
+
+    commit = dialect.do_commit
+
+    def commit_and_break(connection: t.Any) -> None:
+        commit(connection)
+        connection.dbapi_connection.close()
+        raise dialect.loaded_dbapi.OperationalError("the connection broke")
+
+    trouble = Trouble(host, contextlib.nullcontext, reads=True)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(dialect, "do_commit", commit_and_break)
+
+        with pytest.raises(sa.exc.SQLAlchemyError):
+            _run(trouble, lambda _: "never began")
+
+    [row] = host.rows(JobLease)
+    assert row.holder is not None
+    assert _run(trouble, lambda _: "began", tick=row.last_started_at).told == "began"
+
+
+def _run(trouble: Trouble, work: c.Callable[[Run], str], **options: t.Any) -> Outcome:
+    with trouble.host.app.app_context():
+        return run_job(Job("unlucky", {"minute": "*"}, work, "meet trouble"), **options)
 
 
 def _as_in_production(host: Host) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections.abc as c
 import contextlib
+import typing as t
 
 import pytest
 import sqlalchemy as sa
@@ -151,5 +152,26 @@ def test_a_lost_connection_is_given_up(postgres_url: str) -> None:
 
     with engine.connect() as connection:
         assert one.rows(connection, {}) == [{"one": 1}]
+
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_lost_connection_does_not_hide_what_went_wrong_first(postgres_url: str) -> None:
+    engine = sa.create_engine(postgres_url)
+    one = Prepared(sa.select(sa.literal(1).label("one")), engine.dialect)
+
+    def go_wrong(connection: sa.Connection) -> None:
+        with transaction(connection):
+            one.rows(connection, {})
+            driver: t.Any = connection.connection.dbapi_connection
+            driver.close()
+            raise KeyError("went wrong first")
+
+    with engine.connect() as connection:
+        with pytest.raises(KeyError, match="went wrong first"):
+            go_wrong(connection)
+
+        assert one.rows(connection, {}) == [{"one": 1}], "another one takes its place"
 
     engine.dispose()

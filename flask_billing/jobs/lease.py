@@ -82,14 +82,14 @@ def renew(name: str, holder: str, lasts: dt.timedelta) -> bool:
     return _change(name, holder, expires_at=clock.wall() + lasts)
 
 
-def give_back(name: str, holder: str, result: str) -> bool:
+def give_back(name: str, holder: str, result: str, ended_at: dt.datetime) -> bool:
     """End a run: the lease is free, and its result is kept."""
     return _change(
         name,
         holder,
         holder=None,
         expires_at=None,
-        last_finished_at=clock.wall(),
+        last_finished_at=ended_at,
         last_result=result,
     )
 

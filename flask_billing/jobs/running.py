@@ -14,6 +14,7 @@ import typing as t
 
 import sqlalchemy as sa
 
+from .. import clock
 from ..errors import BillingError
 from ..state import state
 from . import lease
@@ -22,6 +23,9 @@ from .table import JOBS, Job
 log = logging.getLogger("flask_billing.jobs")
 
 State = t.Literal["ok", "stopped", "failed", "held"]
+
+#: Holder -> job, result and end of a run in this process whose lease is still to be given back.
+_Owed = dict[str, tuple[str, str, dt.datetime]]
 
 #: How much of a result is kept.
 _LONGEST: t.Final = 500
@@ -94,9 +98,18 @@ def run_job(
     lasts: dt.timedelta = current.app.config["BILLING_JOB_LEASE"]
 
     with current.app.app_context():
+        owed: _Owed = current.caches.setdefault("owed_leases", {})
+        _give_back(owed)
         holder = f"{socket.gethostname()[:80]}:{os.getpid()}:{secrets.token_hex(4)}"
 
-        if not lease.claim(job.name, holder, lasts, tick):
+        try:
+            claimed = lease.claim(job.name, holder, lasts, tick)
+        except sa.exc.SQLAlchemyError:
+            # It may have been taken all the same, and only the answer be lost.
+            owed[holder] = (job.name, "stopped: the database was gone", clock.wall())
+            raise
+
+        if not claimed:
             return Outcome(job.name, "held", "another process runs it, or did a moment ago")
 
         run = Run(job.name, holder, lasts, tick=tick, stopping=stopping)
@@ -104,7 +117,16 @@ def run_job(
         outcome = _outcome(job, run)
         outcome = dataclasses.replace(outcome, seconds=time.monotonic() - started)
         log.info("Job %s: %s, %s", job.name, outcome.state, outcome.told)
-        _give_back(run, outcome)
+        owed[holder] = (job.name, f"{outcome.state}: {outcome.told}"[:_LONGEST], clock.wall())
+
+        try:
+            _give_back(owed)
+        except sa.exc.SQLAlchemyError as error:
+            # The work is done all the same. With the next run in this process it is tried again.
+            log.error(
+                "The result of job %s could not be kept yet (%s)", job.name, type(error).__name__
+            )
+
         return outcome
 
 
@@ -123,12 +145,14 @@ def _outcome(job: Job, run: Run) -> Outcome:
     return Outcome(job.name, "stopped" if run.was_stopped else "ok", told)
 
 
-def _give_back(run: Run, outcome: Outcome) -> None:
-    try:
-        lease.give_back(run.name, run.holder, f"{outcome.state}: {outcome.told}"[:_LONGEST])
-    except sa.exc.SQLAlchemyError as error:
-        # The work is done all the same; the lease ends by itself.
-        log.error("The result of job %s could not be kept (%s)", run.name, type(error).__name__)
+def _give_back(owed: _Owed) -> None:
+    """Give back the leases of runs that are over, also where the database did not take that before.
+
+    Else such a job would wait until its lease ends, though nobody runs it.
+    """
+    for holder, (name, result, ended_at) in list(owed.items()):
+        lease.give_back(name, holder, result, ended_at)
+        owed.pop(holder, None)
 
 
 def _reason(error: Exception) -> str:
