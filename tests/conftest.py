@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
 
 from .host import Host, make_host
-from .postgres import Databases, hurry, patient_server
+from .postgres import Databases, connections_left, connections_made, hurry, patient_server
 from .stripe_double import canned_host
 
 pytest.register_assert_rewrite("tests.webhooks.golden")
@@ -78,6 +78,14 @@ def blank_postgres_url(blank_databases: Databases) -> c.Iterator[str]:
     """A PostgreSQL database with nothing in it."""
     with blank_databases.fresh() as address:
         yield address
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left() -> c.Iterator[None]:
+    """Python would complain of one that a test leaves open, but only in a later, innocent test."""
+    before = connections_made()
+    yield
+    assert not connections_left(before)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import collections.abc as c
 import typing as t
 import uuid
 import warnings
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,8 @@ from .patience import PATIENCE
 
 #: The server dies with the tests, so nothing has to outlive a power cut.
 CARELESS = ("fsync", "full_page_writes", "synchronous_commit")
+
+_made: list[weakref.ref[t.Any]] = []
 
 
 @contextmanager
@@ -73,6 +76,30 @@ class Databases:
         name = f"billing_{uuid.uuid4().hex}"
         administer(self._engine, f"CREATE DATABASE {name} TEMPLATE {self._template}")
         return name
+
+
+def connections_left(before: int) -> list[str]:
+    """The connections to databases of tests that were opened since, and not closed.
+
+    :param before: what :func:`connections_made` said then.
+    """
+    made = [remembered() for remembered in _made[before:]]
+    return [
+        str(one)
+        for one in made
+        if one is not None and not one.closed and one.info.dbname.startswith("billing_")
+    ]
+
+
+def connections_made() -> int:
+    """How many connections to PostgreSQL were opened in this process."""
+    return len(_made)
+
+
+@sa.event.listens_for(sa.pool.Pool, "connect")
+def _remember(connection: t.Any, _record: object) -> None:
+    if hasattr(connection, "pgconn"):
+        _made.append(weakref.ref(connection))
 
 
 def administer(engine: sa.Engine, *statements: str) -> None:
