@@ -334,6 +334,17 @@ class WebhookRejectedError(BillingError):
         super().__init__(reason)
 
 
+class PayloadForgottenError(BillingError):
+    """An event is to be processed again whose payload is not kept any more."""
+
+    def __init__(self, stripe_id: str) -> None:
+        super().__init__(
+            f"What Stripe sent with {stripe_id} is forgotten, as it is older than 90 days. Nothing "
+            "was changed. 'flask billing sync OWNER_TYPE OWNER_ID' reads how things stand at "
+            "Stripe now."
+        )
+
+
 class UnlinkedCustomerError(BillingError):
     """A Stripe object belongs to a Stripe customer that no owner is linked to yet."""
 

@@ -10,6 +10,7 @@ import click
 from flask.cli import with_appcontext
 
 from .. import webhooks as inbox
+from ..errors import PayloadForgottenError
 from ..models import WebhookEvent
 from ..webhooks import reading
 
@@ -74,7 +75,7 @@ def retry(events: tuple[str, ...], dead: bool) -> None:
             "all the same, use 'flask billing webhooks replay'."
         )
 
-    _report(collections.Counter(inbox.process(event.id) for event in chosen))
+    _report(collections.Counter(_process(event) for event in chosen))
 
 
 @webhooks.command()
@@ -85,7 +86,14 @@ def replay(event: str) -> None:
 
     Nothing is announced twice. Exits with 1 where it failed.
     """
-    _report({inbox.process(_find(event).id): 1})
+    _report({_process(_find(event)): 1})
+
+
+def _process(event: WebhookEvent) -> str:
+    try:
+        return inbox.process(event.id)
+    except PayloadForgottenError as error:
+        raise click.ClickException(str(error)) from error
 
 
 def _retry_all_due(*, dead: bool) -> dict[str, int]:

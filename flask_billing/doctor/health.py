@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from .. import clock
 from ..database import reading, transaction
-from ..models import UNHANDLED, JobLease, Outbox, SubscriptionChange, WebhookEvent
+from ..models import DEAD_LETTER, UNHANDLED, JobLease, Outbox, SubscriptionChange, WebhookEvent
 
 #: From when on a probe should raise an alarm: retries and jobs had their turn by then.
 LAG: t.Final = dt.timedelta(minutes=30)
@@ -43,10 +43,9 @@ def measure() -> Health:
         write.
     """
     unprocessed = sa.and_(UNHANDLED, WebhookEvent.state.in_(("waiting", "failed")))
-    dead = sa.and_(UNHANDLED, WebhookEvent.state == "dead")
     statement = sa.select(
         _scalar(sa.select(sa.func.min(WebhookEvent.received_at)).where(unprocessed)),
-        _scalar(sa.select(sa.func.count()).where(dead)),
+        _scalar(sa.select(sa.func.count()).where(DEAD_LETTER)),
         _scalar(sa.select(sa.func.count()).where(SubscriptionChange.state == "open")),
         _scalar(sa.select(sa.func.max(JobLease.last_started_at))),
     )

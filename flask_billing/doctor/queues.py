@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from .. import clock, metering
 from ..database import reading
 from ..models import (
+    DEAD_LETTER,
     UNHANDLED,
     CustomerChange,
     MeterExport,
@@ -27,7 +28,7 @@ PATIENCE: t.Final = dt.timedelta(minutes=15)
 
 def inbox() -> c.Iterator[Finding]:
     """Events that are not processed, and those that were given up."""
-    dead = _count(sa.and_(UNHANDLED, WebhookEvent.state == "dead"))
+    dead = _count(DEAD_LETTER)
     lag = inbox_lag()
 
     if dead:

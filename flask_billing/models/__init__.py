@@ -24,9 +24,10 @@ from .usage import (
     UsageReservation,
     UsageRollup,
 )
-from .webhook_event import UNHANDLED, JobLease, Outbox, SyncTicket, WebhookEvent
+from .webhook_event import DEAD_LETTER, UNHANDLED, JobLease, Outbox, SyncTicket, WebhookEvent
 
 __all__ = [
+    "DEAD_LETTER",
     "ENDED",
     "UNHANDLED",
     "Base",

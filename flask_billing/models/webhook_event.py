@@ -38,6 +38,11 @@ class WebhookEvent(Base):
 #: To be asked for beside a state, in these words: by them SQLite finds the index.
 UNHANDLED: t.Final = WebhookEvent.state != sa.literal_column("'handled'")
 
+#: What was given up, and may be retried: its payload is not forgotten yet.
+DEAD_LETTER: t.Final = sa.and_(
+    UNHANDLED, WebhookEvent.state == "dead", WebhookEvent.payload.is_not(None)
+)
+
 
 class SyncTicket(Base):
     """Orders fetches of one Stripe object.

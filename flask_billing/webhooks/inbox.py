@@ -18,13 +18,19 @@ import sqlalchemy as sa
 
 from .. import clock, outbox, stripe_objects, sync
 from ..database import transaction
-from ..errors import BillingError, StripeNotFoundError, UnlinkedCustomerError
-from ..models import UNHANDLED, Customer, WebhookEvent
+from ..errors import (
+    BillingError,
+    PayloadForgottenError,
+    StripeNotFoundError,
+    UnlinkedCustomerError,
+)
+from ..models import DEAD_LETTER, UNHANDLED, Customer, WebhookEvent
 from ..prepared import Prepared, constant
 from ..state import state
 from ..writes import Writes
 from . import elsewhere, renewals
 from .handlers import HANDLERS, MAY_BE_GONE, Handling, closed_by
+from .pruning import PRUNED
 from .storing import CLOSED, fetched_ids, keep
 from .verify import Event, filled
 
@@ -74,16 +80,22 @@ def process(event_id: int) -> Outcome:
     """Process a stored event again, by its row id.
 
     :raises LookupError: where there is no such event.
+    :raises PayloadForgottenError: where its payload was pruned.
     """
     with transaction() as connection:
         row = connection.execute(
-            sa.select(WebhookEvent.payload).where(WebhookEvent.id == event_id)
+            sa.select(WebhookEvent.payload, WebhookEvent.state, WebhookEvent.stripe_id).where(
+                WebhookEvent.id == event_id
+            )
         ).one_or_none()
 
         if row is None:
             raise LookupError(f"There is no webhook event {event_id}.")
 
         if row.payload is None:
+            if row.state in PRUNED:
+                raise PayloadForgottenError(row.stripe_id)
+
             _give_up(connection, event_id, "dead", "The payload was pruned, so it cannot be read.")
             return "failed"
 
@@ -110,7 +122,7 @@ def retry_due(limit: int = 100) -> dict[Outcome, int]:
 
 def retry_dead() -> dict[Outcome, int]:
     """Process the events that were given up, each once. Counts the outcomes."""
-    return _retry(WebhookEvent.state == "dead")
+    return _retry(DEAD_LETTER)
 
 
 def _retry(chosen: sa.ColumnElement[bool], limit: int | None = None) -> dict[Outcome, int]:

@@ -15,6 +15,9 @@ from .storing import CLOSED
 #: How long a payload is kept for replay.
 KEPT_FOR: t.Final = dt.timedelta(days=90)
 
+#: States of events that nothing processes by itself any more.
+PRUNED: t.Final = (*CLOSED, "dead")
+
 
 def prune(*, limit: int = 100) -> int:
     """Forget the payloads of events received long ago; the rows stay. Says how many it were.
@@ -26,7 +29,7 @@ def prune(*, limit: int = 100) -> int:
         .where(
             WebhookEvent.received_at < clock.wall() - KEPT_FOR,
             WebhookEvent.payload.is_not(None),
-            WebhookEvent.state.in_((*CLOSED, "dead")),
+            WebhookEvent.state.in_(PRUNED),
         )
         .order_by(WebhookEvent.id)
         .limit(limit)
