@@ -21,7 +21,7 @@ Tone = t.Literal["neutral", "ok", "info", "warn", "crit"]
 class HistoryLine:
     """One change as a line of the history.
 
-    :param terms: "Starter a month → Pro a year"; None where the plan stayed as it was.
+    :param terms: "Starter, monthly → Pro, yearly"; None where the plan stayed as it was.
     :param note: the reason and what was said, each as a sentence of its own.
     """
 
@@ -105,12 +105,13 @@ def _plan(key: str | None, interval: str | None, quantity: int | None) -> str | 
         return None
 
     plan = state().catalog.plan(key)
-    words = [plan.name if plan is not None else key, formatting.interval_name(interval)]
+    billed = {"month": _("monthly"), "year": _("yearly")}
+    words = [plan.name if plan is not None else key, billed.get(interval or "", "")]
 
     if plan is not None and plan.seats is not None and quantity is not None:
         words.append(ngettext("%(num)s seat", "%(num)s seats", quantity))
 
-    return " ".join(word for word in words if word)
+    return ", ".join(word for word in words if word)
 
 
 def _amount(entry: Entry) -> str | None:

@@ -37,7 +37,7 @@ def test_every_change_is_told_with_what_was_said(subscriber: Host) -> None:
     assert said.index("Cancelled") < said.index("Trial started")
     assert "Too expensive" in said
     assert "Scheduled" in said
-    assert "Pro a month" in said
+    assert "Pro, monthly" in said
     assert "Ada" in said
     assert "<b>So much" not in page.text
     assert "“<b>So much</b>”" in said
