@@ -15,7 +15,10 @@ import re
 import typing as t
 
 import sqlalchemy as sa
-from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
+
+if t.TYPE_CHECKING:
+    # SQLAlchemy 2.0 has no DBAPIModule.
+    from sqlalchemy.engine.interfaces import DBAPICursor, DBAPIModule
 
 Values = c.Mapping[str, t.Any]
 Row = dict[str, t.Any]
