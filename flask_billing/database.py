@@ -33,6 +33,8 @@ Row = t.TypeVar("Row", bound=Base)
 
 #: JSON without blanks, and not searched for cycles: what is stored came as JSON, or is flat.
 _as_json: t.Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+#: ``sqlite3.LEGACY_TRANSACTION_CONTROL`` of Python 3.12: ``isolation_level`` decides.
+_LEGACY: t.Final = -1
 _CHANGES_AT_BEGIN: t.Final = "billing_changes_at_begin"
 _inherited: list[sa.Connection] = []
 _states: weakref.WeakSet[BillingState] = weakref.WeakSet()
@@ -308,6 +310,11 @@ def _tune_sqlite(built: sa.Engine, current: BillingState) -> None:
     def connect(connection: t.Any, record: object) -> None:
         # The driver's own BEGIN is deferred; ours takes the write lock up front, so that a
         # read never has to be upgraded and fail.
+        if hasattr(connection, "autocommit"):
+            # False is a transaction from the start, in which no PRAGMA works. True ends it.
+            connection.autocommit = True
+            connection.autocommit = _LEGACY
+
         connection.isolation_level = None
         connection.execute(f"PRAGMA busy_timeout = {int(timeout.total_seconds() * 1000)}")
         connection.execute("PRAGMA foreign_keys = ON")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc as c
+import sys
 import typing as t
 
 import pytest
@@ -12,15 +13,24 @@ from sqlalchemy import event
 from flask_billing import checkout
 from flask_billing.errors import HostSessionBusyError
 from flask_billing.metering import QuotaExceeded
-from flask_billing.models import Checkout, UsageCounter
+from flask_billing.models import Checkout, Subscription, UsageCounter, WebhookEvent
 
 from .host import Host
+from .views.person import Person
+
+NEWER_DRIVER: t.Final = pytest.mark.skipif(
+    sys.version_info < (3, 12), reason="sqlite3 can begin by itself from Python 3.12 on"
+)
 
 
-@pytest.fixture(params=["BEGIN", "BEGIN IMMEDIATE"])
+@pytest.fixture(params=["BEGIN", "BEGIN IMMEDIATE", pytest.param("autocommit", marks=NEWER_DRIVER)])
 def eager_host(make_app: c.Callable[..., Host], request: pytest.FixtureRequest) -> Host:
-    """A host with the usual recipe for SQLite's transactions."""
+    """A host with the usual recipe for SQLite's transactions, or the driver's own switch."""
     host = make_app()
+
+    if request.param == "autocommit":
+        options = {"connect_args": {"autocommit": False}}
+        return make_app(create=False, SQLALCHEMY_ENGINE_OPTIONS=options)
 
     with host.app.app_context():
         engine = host.db.engine
@@ -58,6 +68,14 @@ def test_the_host_can_write_after_usage_was_booked(eager_host: Host) -> None:
         eager_host.db.session.execute(sa.text("UPDATE billing_customer SET name = 'Ada'"))
         eager_host.db.session.commit()
         assert customer.name == "Ada"
+
+
+def test_a_purchase_and_its_webhooks_are_kept(eager_host: Host) -> None:
+    assert Person(eager_host).buy("starter").status_code == 303
+    eager_host.sandbox.webhooks.deliver()
+
+    assert [row.plan for row in eager_host.rows(Subscription)] == ["starter"]
+    assert {row.state for row in eager_host.rows(WebhookEvent)} == {"handled", "ignored"}
 
 
 def test_a_checkout_starts_after_a_read(eager_host: Host) -> None:
