@@ -91,7 +91,7 @@ def is_waiting(current: BillingState) -> bool:
 
     current.caches["metering.spool.look_at"] = now + _LOOK_EVERY
     path = path_of(current)
-    return path is not None and (path.exists() or _taken(path).exists())
+    return path is not None and _is_there(path)
 
 
 def look_again(current: BillingState) -> None:
@@ -107,7 +107,8 @@ def taken(current: BillingState) -> c.Iterator[list[bytes]]:
     """
     path = path_of(current)
 
-    if path is None or not path.parent.exists():
+    # Where nothing waits no lock is taken either: it is a file, and the folder may be read-only.
+    if path is None or not _is_there(path):
         yield []
         return
 
@@ -177,6 +178,10 @@ def _leave(batch: Path, lines: list[bytes]) -> None:
         os.fsync(file.fileno())
 
     rest.replace(batch)
+
+
+def _is_there(path: Path) -> bool:
+    return path.exists() or _taken(path).exists()
 
 
 def _taken(path: Path) -> Path:

@@ -246,6 +246,14 @@ def test_a_spool_that_cannot_be_written_breaks_no_request(
     assert "cannot be written" in caplog.text
 
 
+def test_a_folder_where_nothing_waits_may_be_read_only(shop: Host, spool: Path) -> None:
+    spool.parent.mkdir()
+    done = shop.app.test_cli_runner().invoke(args=["billing", "jobs", "run", "usage-replay"])
+
+    assert done.exit_code == 0, done.output
+    assert list(spool.parent.iterdir()) == []  # it took no file to look
+
+
 def test_consume_and_record_keep_their_key_and_facts(shop: Host, spool: Path) -> None:
     with shop.app.app_context():
         customer = shop.customer()
