@@ -482,7 +482,7 @@ def _stripe_access(app: Flask) -> StripeAccess:
 def _add_pages(app: Flask) -> None:
     from .views import create_blueprint
 
-    app.register_blueprint(create_blueprint(), url_prefix=app.config["BILLING_URL_PREFIX"])
+    app.register_blueprint(create_blueprint(app.config["BILLING_URL_PREFIX"]))
 
 
 def _add_commands(app: Flask) -> None:

@@ -10,14 +10,18 @@ from .late import find, late
 from .routes import BLUEPRINTS, MACROS, PROBLEMS, ROUTES
 
 
-def create_blueprint() -> Blueprint:
-    """The parent blueprint with all pages, fragments, the API and the webhook route."""
+def create_blueprint(prefix: str) -> Blueprint:
+    """The parent blueprint with all pages, fragments, the API and the webhook route.
+
+    :param prefix: where it is mounted. Without any, ``/static`` is the host's.
+    """
     billing = Blueprint(
         "billing",
         __name__,
+        url_prefix=prefix,
         template_folder="../templates",
         static_folder="../static",
-        static_url_path="/static",
+        static_url_path="/static" if prefix else "/billing-static",
     )
     billing.record(_add_to_templates)
     billing.url_value_preprocessor(late("csrf.exempt_from_host"))

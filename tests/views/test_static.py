@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections.abc as c
 import gzip
 import hashlib
 import re
@@ -118,6 +119,21 @@ def test_files_are_cached_for_good_under_their_version(host: Host) -> None:
             assert answer.headers["Cache-Control"] == caching
 
     assert person.client.get("/billing/static/nothing.css?v=1").status_code == 404
+
+
+def test_pages_at_the_root_leave_the_hosts_static_files_alone(
+    make_app: c.Callable[..., Host],
+) -> None:
+    client = make_app(BILLING_URL_PREFIX="").client(None)
+    files = re.findall(r'(?:href|src)="([^"]+\.(?:css|js)\?[^"]+)"', client.get("/plans").text)
+    assert files
+
+    for file in files:
+        with client.get(file) as answer:
+            assert answer.status_code == 200, file
+
+    with client.get("/static/billing.css") as answer:
+        assert answer.status_code == 404
 
 
 def test_every_icon_a_template_names_is_drawn() -> None:
