@@ -484,6 +484,16 @@ def _add_pages(app: Flask) -> None:
 
     app.register_blueprint(create_blueprint(app.config["BILLING_URL_PREFIX"]))
 
+    if app.url_map.host_matching and any(
+        rule.host is None and rule.endpoint.startswith("billing.")
+        for rule in app.url_map.iter_rules()
+    ):
+        raise ConfigError(
+            "This app finds its views by host (host_matching=True), and a blueprint names none, so "
+            "nobody would find the billing pages. Set app.url_rule_class to a werkzeug Rule that "
+            "takes your host where it is given none, before init_app."
+        )
+
 
 def _add_commands(app: Flask) -> None:
     from .cli import billing

@@ -39,6 +39,8 @@ class App(Protocol):
     """What the sandbox asks of a Flask app."""
 
     extensions: dict[str, Any]
+    config: Any
+    url_map: Any
 
     def wsgi_app(self, environ: WSGIEnvironment, start_response: Any) -> Any:
         """The WSGI application, middleware included."""
@@ -99,6 +101,12 @@ def _unmounted(app: App) -> WSGIApplication:
     """The app as it is at delivery time, so that later middleware is part of it."""
 
     def call(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if name := app.config["SERVER_NAME"]:
+            # An app that finds its views by subdomain or host is at no other.
+            subdomain = app.url_map.default_subdomain
+            host, _, port = name.partition(":")
+            environ["SERVER_NAME"] = f"{subdomain}.{host}" if subdomain else host
+            environ["SERVER_PORT"] = port or environ["SERVER_PORT"]
         result: Iterable[bytes] = app.wsgi_app(environ, start_response)
         return result
 

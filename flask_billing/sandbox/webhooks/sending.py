@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from flask_billing.sandbox.webhooks.queue import Queue, Waiting
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,14 @@ class Sender:
             status = posting.in_process(target, parcel.url, parcel.payload, parcel.headers)
         else:
             status = posting.over_http(parcel.url, parcel.payload, parcel.headers, self.timeout)
+        if 300 <= status < 500:
+            # The receiver's own log may know nothing of what never came to its webhook route.
+            _LOG.warning(
+                "%s answered %s to a webhook, which is refused with that. Whatever stands before "
+                "the route, as a check for who is signed in, has to let it pass.",
+                parcel.url,
+                status,
+            )
         self._note(one, status)
         return status
 
