@@ -6,10 +6,11 @@ import collections.abc as c
 import secrets
 import typing as t
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 
 from .. import metering
 from ..catalog import UNLIMITED, Meter, Window
+from ..catalog_values import LARGEST
 from ..metering import overrides
 from ..models import Customer
 from ..state import state
@@ -131,10 +132,15 @@ def _amount(form: Form, meter: Meter, *, least: int) -> int:
     """The amount in smallest units, sent in those the meter is shown in."""
     try:
         amount = Decimal(form.get("amount", "").strip()) * meter.scale
-    except InvalidOperation:
+    except DecimalException:
         amount = Decimal("NaN")
 
-    if not amount.is_finite() or amount != amount.to_integral_value() or amount < least:
+    # Bounded first: "1e999999" takes minutes to be written out.
+    if (
+        not amount.is_finite()
+        or not least <= amount <= LARGEST
+        or amount != amount.to_integral_value()
+    ):
         raise UnclearFormError(_("Give the amount as a whole number. Nothing was changed."))
 
     return int(amount)
