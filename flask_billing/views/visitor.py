@@ -145,7 +145,8 @@ def _page_in_view() -> str:
     """The page to come back to: this one, or the one a fragment or form belongs to."""
     if request.method == "GET" and not negotiation.wants_fragment():
         path = request.root_path + request.path
-        return f"{path}?{request.query_string.decode()}" if request.query_string else path
+        query = request.query_string.decode(errors="replace")
+        return f"{path}?{query}" if query else path
 
     current = request.headers.get("HX-Current-URL", "")
     own = f"{request.scheme}://{request.host}/"

@@ -280,6 +280,16 @@ def test_nobody_is_sent_to_sign_in_and_back(make_app: MakeApp) -> None:
     assert answer.headers["HX-Redirect"] == "/?next=/billing/usage"
 
 
+def test_a_query_that_is_no_text_is_sent_to_sign_in_too(make_app: MakeApp) -> None:
+    host = make_app(BILLING_LOGIN_ENDPOINT="index")
+    answer = host.client(None).get("/billing/", environ_overrides={"QUERY_STRING": "a=\xff"})
+
+    assert (answer.status_code, answer.headers["Location"]) == (
+        303,
+        "/?next=/billing/?a%3D%EF%BF%BD",
+    )
+
+
 @pytest.mark.parametrize(
     "current", ["https://evil.example/x", "http://localhost//evil.example", ""]
 )
