@@ -16,7 +16,7 @@ from ..translation import gettext as _
 from . import account_rows, cancel_words, payment_labels
 from .badges import state_of
 from .checkout import UPDATING
-from .visitor import Visitor
+from .visitor import Visitor, owner_mark
 
 #: How long Stripe waits for the first payment (stripe-facts, section 4).
 FIRST_PAYMENT: t.Final = timedelta(hours=23)
@@ -64,7 +64,7 @@ def banner(visitor: Visitor) -> Banner | None:
 
 
 def _banner(visitor: Visitor) -> Banner | None:
-    if session.get(UPDATING):
+    if (whose := session.get(UPDATING)) and whose == owner_mark():
         if visitor.live is None:
             return _updating()
 

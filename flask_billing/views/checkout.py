@@ -13,11 +13,11 @@ from ..errors import AlreadySubscribedError, UnknownPlanError
 from ..state import state
 from ..translation import gettext as _
 from . import checkout_results, fragments, plan_cards, plans, redirects, toasts
-from .visitor import Visitor, find_visitor, require_visitor, sign_in_and_return
+from .visitor import Visitor, find_visitor, owner_mark, require_visitor, sign_in_and_return
 
 #: The session a customer came back from, so that its id leaves the address.
 KEY = "billing_checkout"
-#: Set in the session while a checkout is paid whose plan is not known here yet.
+#: Whose checkout is paid while the plan is not known here yet, in the session.
 UPDATING = "billing_updating"
 
 #: Questions the "Updating" page asks, two seconds apart, before it says that it takes long.
@@ -150,7 +150,7 @@ def _shown(result: checkouts.Result, visitor: Visitor, *, poll: int) -> Response
 
 def _announce_once(result: checkouts.Result, visitor: Visitor) -> None:
     if result.state == "updating":
-        session[UPDATING] = True
+        session[UPDATING] = owner_mark()
     else:
         session.pop(UPDATING, None)
 

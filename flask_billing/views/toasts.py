@@ -6,6 +6,8 @@ import typing as t
 
 from flask import session
 
+from .visitor import owner_mark
+
 KEY: t.Final = "billing_toasts"
 
 Kind = t.Literal["success", "info", "error"]
@@ -18,12 +20,24 @@ class Toast(t.TypedDict):
     text: str
 
 
+class _Kept(Toast):
+    """One note that waits, and for whom: another who signs in may find the session as it is."""
+
+    owner: str | None
+
+
 def push(kind: Kind, text: str) -> None:
     """Show a note on the next page that has a place for it, ours or the host's."""
-    session[KEY] = [*session.get(KEY, []), Toast(kind=kind, text=text)]
+    kept = _Kept(kind=kind, text=text, owner=owner_mark())
+    session[KEY] = [*session.get(KEY, []), kept]
 
 
 def take() -> list[Toast]:
-    """The notes that wait, which are then gone."""
-    waiting: list[Toast] = session.pop(KEY, [])
-    return waiting
+    """The notes that wait for who is signed in. All are gone then."""
+    waiting: list[_Kept] = session.pop(KEY, [])
+    now = owner_mark() if waiting else None
+    return [
+        Toast(kind=note["kind"], text=note["text"])
+        for note in waiting
+        if note["owner"] in (None, now)
+    ]
