@@ -4,6 +4,9 @@ The host's ``CSRFProtect`` answers an expired token with a full page, which a sw
 into a panel, so our blueprints are exempt from it and check the token themselves. Tokens
 are Flask-WTF's and of the host's session key, so a host that sends its own in a header is
 understood. They last as long as the session.
+
+A session may go from one owner to another, as where people switch workspaces, while a page of
+the first is still open. So forms of ours say whose page they are on, and are refused for another.
 """
 
 from __future__ import annotations
@@ -15,12 +18,14 @@ from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from ..translation import gettext as _
-from . import fragments
-from .visitor import ask_to_sign_in, find_visitor
+from . import fragments, problems
+from .visitor import ask_to_sign_in, find_visitor, owner_mark
 
 SAFE_METHODS: t.Final = frozenset(["GET", "HEAD", "OPTIONS"])
 HEADER: t.Final = "X-CSRFToken"
 FIELD: t.Final = "csrf_token"
+#: The form's field of whose page it is on.
+OWNER: t.Final = "billing_owner"
 
 #: Stripe posts here and signs instead.
 UNCHECKED: t.Final = "billing.webhooks"
@@ -38,8 +43,13 @@ def token() -> str:
 
 
 def field() -> Markup:
-    """The hidden field of a form."""
-    return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, token())
+    """The hidden fields of a form."""
+    values = {FIELD: token(), OWNER: owner_mark()}
+    return Markup("").join(
+        Markup('<input type="hidden" name="{}" value="{}">').format(name, value)
+        for name, value in values.items()
+        if value is not None
+    )
 
 
 def exempt_from_host(endpoint: str | None, values: dict[str, t.Any] | None) -> None:
@@ -59,9 +69,12 @@ def exempt_from_host(endpoint: str | None, values: dict[str, t.Any] | None) -> N
 
 
 def check() -> ResponseReturnValue | None:
-    """Refuse a form whose token is not this session's. Nothing was changed by then."""
-    if request.blueprint == UNCHECKED or _is_valid():
+    """Refuse a form that is not this session's, or not its owner's. Nothing was changed by then."""
+    if request.blueprint == UNCHECKED:
         return None
+
+    if _is_valid():
+        return _switched() if _is_anothers() else None
 
     if find_visitor() is None:  # the session ended, and its token with it
         return ask_to_sign_in()
@@ -74,6 +87,23 @@ def check() -> ResponseReturnValue | None:
         title=_("This page was open for too long"),
         text=_("Your session had changed, so we stopped. Nothing was changed."),
         back_url=url_for("billing.overview"),
+    )
+
+
+def _is_anothers() -> bool:
+    """Whether the form is on a page of somebody else than who is signed in by now."""
+    whose = request.form.get(OWNER)
+    return bool(whose) and owner_mark() not in (None, whose)
+
+
+def _switched() -> ResponseReturnValue:
+    return problems.problem(
+        409,
+        _("You've switched accounts since"),
+        _("This page was another account's, so we stopped. Nothing was changed."),
+        code="another_account",
+        url=url_for("billing.overview"),
+        label=_("Go to billing"),
     )
 
 

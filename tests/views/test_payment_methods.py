@@ -92,7 +92,11 @@ def test_no_card_data_is_in_what_our_server_gets(host: Host, cards: Cards, perso
     page = person.open(f"{PAGE}/add").text
     form = re.search(r"<form[^>]*data-fb-card-form.*?</form>", page, re.DOTALL)
     assert form is not None
-    assert set(re.findall(r'name="(\w+)"', form[0])) == {"csrf_token", "setup_intent"}
+    assert set(re.findall(r'name="(\w+)"', form[0])) == {
+        "csrf_token",
+        "billing_owner",
+        "setup_intent",
+    }
 
 
 def test_without_scripts_the_card_is_added_on_stripe(cards: Cards, person: Person) -> None:
