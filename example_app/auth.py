@@ -70,7 +70,8 @@ def sign_in() -> ResponseReturnValue:
 @bp.post("/sign-in")
 def enter() -> ResponseReturnValue:
     """Become a workspace."""
-    workspace = db.session.get(Workspace, request.form.get("workspace", type=int) or 0)
+    workspaces = {str(one.id): one for one in db.session.scalars(sa.select(Workspace))}
+    workspace = workspaces.get(request.form.get("workspace", ""))
 
     if workspace is None:
         abort(404)

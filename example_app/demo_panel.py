@@ -58,7 +58,7 @@ def news() -> ResponseReturnValue:
     return render_template("demo/_news.html", **_news())
 
 
-@bp.get("/mail/<int:row_id>")
+@bp.get("/mail/<int(max=999999999):row_id>")
 def mail(row_id: int) -> ResponseReturnValue:
     """A mail of the outbox as its reader would get it, had the demo a way to send it."""
     row = db.session.get(Outbox, row_id)

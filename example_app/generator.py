@@ -58,7 +58,7 @@ def generate() -> ResponseReturnValue:
     )
 
 
-@bp.get("/drafts/<int:draft_id>.txt")
+@bp.get("/drafts/<int(max=999999999):draft_id>.txt")
 @login_required
 def download(draft_id: int) -> Response:
     """A whole draft as a text file."""
@@ -81,7 +81,7 @@ def asked() -> tuple[str, writer.Length]:
     topic = " ".join(request.form.get("topic", "").split())[:120]
     size = writer.length(request.form.get("length", ""))
 
-    if not topic or size is None:
+    if not topic or not topic.isprintable() or size is None:
         abort(422, "Give a topic and a length. Nothing was counted.")
 
     return topic, size

@@ -120,6 +120,18 @@ def test_signing_in_leads_nowhere_else(demo: Demo, path: str) -> None:
 def test_unknown_workspace_is_not_found(demo: Demo) -> None:
     assert demo.visitor().submit("/", "/sign-in", workspace="99").status_code == 404
     assert demo.visitor().submit("/", "/sign-in", workspace="x").status_code == 404
+    assert demo.visitor().submit("/", "/sign-in", workspace="9" * 20).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/drafts/99999999999999999999.txt", "/demo/mail/" + "9" * 20])
+def test_numbers_that_no_database_holds_are_not_found(demo: Demo, path: str) -> None:
+    assert demo.visitor("Night Heron").client.get(path).status_code == 404
+
+
+@pytest.mark.parametrize("action", ["/generate", "/generate/live"])
+def test_topics_that_cannot_be_read_are_refused(demo: Demo, action: str) -> None:
+    answer = demo.visitor("Night Heron").submit("/write", action, topic="a\0b", length="note")
+    assert answer.status_code == 422
 
 
 def test_switching_leaves_the_workspace(demo: Demo) -> None:
