@@ -19,7 +19,7 @@ from .extensions import billing, csrf, db
 CONTENT_SECURITY_POLICY = (
     "default-src 'self'; script-src 'self' https://js.stripe.com; style-src 'self'; "
     "frame-src https://js.stripe.com https://hooks.stripe.com; "
-    "connect-src 'self' https://api.stripe.com"
+    "connect-src 'self' https://api.stripe.com; frame-ancestors 'none'"
 )
 
 

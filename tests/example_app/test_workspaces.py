@@ -9,7 +9,7 @@ from .demo import HTMX, Demo
 STRICT = (
     "default-src 'self'; script-src 'self' https://js.stripe.com; style-src 'self'; "
     "frame-src https://js.stripe.com https://hooks.stripe.com; "
-    "connect-src 'self' https://api.stripe.com"
+    "connect-src 'self' https://api.stripe.com; frame-ancestors 'none'"
 )
 
 STATES = [
