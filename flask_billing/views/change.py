@@ -22,6 +22,7 @@ from . import (
     change_words,
     fragments,
     offers,
+    plan_cards,
     plan_facts,
     redirects,
     toasts,
@@ -117,6 +118,7 @@ def undo() -> ResponseReturnValue:
 
 
 def _quote(visitor: Visitor) -> Quote:
+    plan_cards.refuse_talked_about(request.args.get("plan"), visitor)
     return subscriptions.quote_change(
         visitor.customer,
         request.args.get("plan") or None,

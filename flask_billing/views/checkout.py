@@ -31,6 +31,8 @@ def create() -> ResponseReturnValue:
     if not visitor.can_manage:
         raise Forbidden
 
+    plan_cards.refuse_talked_about(request.form.get("plan"), visitor)
+
     # A wrong one has to fail before the customer pays, and not when they come back.
     redirects.configured_url("BILLING_CHECKOUT_DONE_ENDPOINT")
 
@@ -56,6 +58,7 @@ def start() -> ResponseReturnValue:
     visitor = find_visitor()
     currency = customers.currency_of(visitor.customer if visitor is not None else None)
     plan_key, interval = request.args.get("plan"), request.args.get("interval")
+    plan_cards.refuse_talked_about(plan_key, visitor)
     state().catalog.purchasable(plan_key, interval, currency)
     plan = state().catalog.plan(plan_key)
     assert plan is not None

@@ -9,6 +9,7 @@ import typing as t
 from flask import url_for
 
 from ..catalog import Feature, Interval, Plan
+from ..errors import UnknownPlanError
 from ..state import state
 from ..translation import ngettext
 from . import limit_lines, plan_ways, price_tags, redirects
@@ -50,6 +51,18 @@ def cards(
 ) -> list[PlanCard]:
     """The cards of these plans for this visitor."""
     return [_card(plan, visitor, price_tags.tags(plan, currency, amounts)) for plan in plans]
+
+
+def refuse_talked_about(plan_key: str | None, visitor: Visitor | None) -> None:
+    """Leave it to the host to sell a plan whose card says "Talk to us", its price shown or not.
+
+    :raises UnknownPlanError: for one that the visitor is not on.
+    """
+    plan = state().catalog.plan(plan_key)
+    own = visitor.plan if visitor is not None else None
+
+    if plan is not None and plan.contact is not None and plan != own:
+        raise UnknownPlanError(f"{plan.name} is not sold on a page. Nothing was charged.")
 
 
 def shown_plans(visitor: Visitor | None) -> list[Plan]:

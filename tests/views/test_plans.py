@@ -8,14 +8,15 @@ import typing as t
 
 import pytest
 
-from flask_billing import clock
-from flask_billing.models import StripePrice
+from flask_billing import checkout, clock
+from flask_billing.models import Checkout, StripePrice
 
 from ..host import CATALOGS, Host
 from .person import Person, words
 
 MakeApp = c.Callable[..., Host]
 
+BACK: t.Final = "http://localhost/billing/"
 PLAN: dict[str, t.Any] = {
     "name": "Pro",
     "rank": 1,
@@ -125,6 +126,32 @@ def test_a_plan_without_a_price_can_be_asked_for(make_app: MakeApp) -> None:
 
     assert 'href="https://example.com/sales"' in page.text
     assert "Talk to us" in words(page)
+
+
+def test_a_plan_that_is_talked_about_is_sold_by_nobody_but_the_host(make_app: MakeApp) -> None:
+    big = {**PLAN, "name": "Big", "rank": 9, "contact": "https://example.com/sales"}
+    host = make_app(catalog={"plans": {"pro": PLAN, "big": big}})
+    person = Person(host)
+
+    assert person.choose("big").status_code == 404
+    assert person.open("/billing/checkout/start?plan=big&interval=month").status_code == 404
+    assert host.rows(Checkout) == []
+
+    person.buy("pro")
+    assert person.open("/billing/change?plan=big&interval=month").status_code == 404
+
+    other = Person(host, "2")
+    other.open("/billing/plans")
+
+    with host.app.app_context():
+        sold = checkout.start(
+            host.customer("2"), plan="big", interval="month", success_url=BACK, cancel_url=BACK
+        )
+        assert sold.session_id is not None
+        host.sandbox.checkout(sold.session_id).pay()
+
+    host.sandbox.webhooks.deliver()
+    assert other.open("/billing/change?plan=big&interval=year").status_code == 200
 
 
 def test_the_tax_phrase_stands_beside_prices(make_app: MakeApp) -> None:
