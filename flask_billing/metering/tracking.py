@@ -119,7 +119,9 @@ def _count(current: BillingState, rules: list[Rule], calls: list[Call]) -> None:
             if find_meter(current, rule.meter).on_error == "closed":
                 raise
 
-            log.exception("A request to %s could not be counted on %s", request.path, rule.meter)
+            log.exception(
+                "A request to %s could not be counted on %s", request.endpoint, rule.meter
+            )
             continue
 
         request.environ.setdefault(TRACKED, set()).add(rule.meter)

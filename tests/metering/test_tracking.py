@@ -219,7 +219,8 @@ def test_a_cost_that_fails_breaks_no_request_of_an_open_meter(
     host = shop({"meter": "words", "blueprints": ["api"], "cost": words})
 
     assert host.client().get("/api/answer/200").status_code == 200
-    assert "could not be counted on words" in caplog.text
+    assert "A request to api.answer could not be counted on words" in caplog.text
+    assert "/api/" not in caplog.messages[-1], "a path is what anybody types, line breaks included"
 
     strict = shop(
         {"meter": "strict", "blueprints": ["api"], "cost": lambda: 1 // 0},
