@@ -83,6 +83,19 @@ def test_what_the_account_sells_beside_is_nobodys_here(other_app: CannedHost) ->
     assert list(rows(other_app, Subscription)) == []
 
 
+def test_a_sale_that_names_one_of_our_numbers_is_nobodys_here(other_app: CannedHost) -> None:
+    """Whoever opens a Payment Link may write a number into its address."""
+    ours = sign_up(other_app, stripe_id=None)
+    session = made("session", metadata={}, client_reference_id=str(ours))
+    other_app.stripe.put(made("subscription", metadata={}), session, made("customer", metadata={}))
+    told = event("checkout.session.completed", session)
+
+    assert other_app.deliver(told).status_code == 200
+    assert inbox(other_app) == {told["id"]: "ignored"}
+    assert [row.stripe_id for row in rows(other_app, Customer)] == [None]
+    assert list(rows(other_app, Subscription)) == []
+
+
 def test_what_turns_out_to_be_ours_is_replayed(other_app: CannedHost) -> None:
     bought = made("subscription")
     other_app.stripe.put(bought, made("customer"))

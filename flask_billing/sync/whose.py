@@ -44,14 +44,12 @@ def is_gone(fetched: Fetched) -> bool:
 
 
 def customer_hint(fetched: Fetched) -> int:
-    """Our customer id as we wrote it on Stripe's side; 0 where it is not there."""
-    session = fetched.get("session") or {}
-    hints = [found.get(CUSTOMER) for found in metadata(fetched)]
+    """Our customer id as we wrote it on Stripe's side; 0 where it is not there.
 
-    if session.get("mode") == "subscription":  # a host's own sales may carry its own ids here
-        hints.append(session.get("client_reference_id"))
-
-    found = next((hint for hint in hints if hint), "")
+    Metadata is written by who has the secret key. A ``client_reference_id`` may be anybody's: a
+    Payment Link takes it from its address.
+    """
+    found = next((hint for held in metadata(fetched) if (hint := held.get(CUSTOMER))), "")
     return int(found) if str(found).isdecimal() and len(str(found)) < 19 else 0
 
 
