@@ -136,6 +136,7 @@ def settle(
             opening.open_slots(
                 connection, form, slots, hold.customer_id, hold.member, hold.created_at
             )
+            opening.keep_left_out(connection, slots, hold.customer_id, hold.created_at)
             # Whenever they ended by now, they count what they held.
             ledger.lock_counters(connection, form, slots, hold.customer_id, opening.NEVER)
             held = _let_go(connection, form, slots, hold)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
+from ..models import UsageCounter
 from . import statements, store
 from .buckets import unmarked
 from .slots import Slot, Slots
@@ -91,6 +92,29 @@ def agree(
 
     if tells:
         connection.exec_driver_sql(tell.sql, tell.bind(parameters))
+
+
+def keep_left_out(connection: sa.Connection, slots: Slots, customer_id: int, at: datetime) -> None:
+    """Let nobody open the counters that are left out before what is booked now is committed.
+
+    Whoever opens one sums up the events of its period, and sees none of an open transaction.
+
+    :param at: when that is used; a counter that had ended by then is not open.
+    :raises OutdatedError: where one was opened since the limits were read.
+    """
+    if not slots.left_out:
+        return
+
+    store.lock_resets(connection, customer_id)
+    opened = sa.select(UsageCounter.bucket).where(
+        UsageCounter.customer_id == customer_id,
+        UsageCounter.meter == slots.meter.key,
+        UsageCounter.bucket.in_(slots.left_out),
+        sa.or_(UsageCounter.period_end.is_(None), UsageCounter.period_end > at),
+    )
+
+    if connection.execute(opened.limit(1)).first() is not None:
+        raise OutdatedError
 
 
 def open_slot(

@@ -121,6 +121,8 @@ class Slots:
     by_member: bool = False
     #: From when until when no other counter is counted on.
     span: tuple[datetime, datetime] = ALWAYS
+    #: Keys of counters that are not open, and would sum up what is booked in these.
+    left_out: tuple[str, ...] = ()
 
     @property
     def in_force(self) -> tuple[Slot, ...]:

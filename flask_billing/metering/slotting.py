@@ -112,17 +112,17 @@ def slots_of_buckets(
         t.cast("str", now.marks["billing_period"]),
     )
     # What was opened since sums up events, and this is one of its period.
-    every += [
+    since = [
         slot
         for key, slot in found.items()
-        if key not in buckets
-        and slot not in now.unopened
-        and (key.startswith(_COUNTED_ON) or unmarked(key) == period)
+        if key not in buckets and (key.startswith(_COUNTED_ON) or unmarked(key) == period)
     ]
+    every += [slot for slot in since if slot not in now.unopened]
     return dataclasses.replace(
         now,
         every=tuple(every),
         unopened=[],
+        left_out=tuple([slot.bucket.key for slot in since if slot in now.unopened]),
         marks=_marks(period, buckets),
         is_dated=told_otherwise(snapshot, now.generation, meter, every),
     )

@@ -109,7 +109,8 @@ def joins_session(current: BillingState) -> bool:
 def lock_resets(connection: sa.Connection, customer_id: int, *, shared: bool = False) -> None:
     """Let resets of a customer's quota, openings of counters and corrections wait for one another.
 
-    On SQLite they do so anyway. No lock of the customer's row, which the host may hold itself.
+    So do settlements that a counter would count which is not open. On SQLite all do so anyway.
+    No lock of the customer's row, which the host may hold itself.
 
     :param shared: for those that may go on beside one another: the openings.
     """

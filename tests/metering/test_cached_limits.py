@@ -9,13 +9,15 @@ import typing as t
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
-from flask_billing import metering
-from flask_billing.metering import Fact, QuotaExceeded
+from flask_billing import database, metering
+from flask_billing.metering import Fact, QuotaExceeded, holds
 from flask_billing.metering.overrides import set_override
 from flask_billing.models import UsageCounter, UsageEvent
 
 from ..host import Host
+from ..jobs.test_processes import wait_until
 from .shop import Shop, balance, limits
 
 MONTH = limits({"meter": "tokens", "included": 1000, "window": "month"})
@@ -179,6 +181,84 @@ def test_a_use_is_not_taken_back_where_it_was_never_counted(
 
     [month] = host.rows(UsageCounter, bucket="m:2026-11")
     assert month.used == sum(event.quantity for event in host.rows(UsageEvent))
+
+
+@pytest.mark.postgres
+def test_what_is_settled_while_a_counter_is_opened_is_counted_in_it(
+    make_app: c.Callable[..., Host], postgres_url: str
+) -> None:
+    """Whoever opens it sums up events, of which those of open transactions are none."""
+    pair = Pair(make_app, postgres_url, MONTH)
+    server = sa.create_engine(postgres_url, isolation_level="AUTOCOMMIT")
+
+    def settle(reservation: metering.Reservation) -> None:
+        with pair.second.app.app_context():
+            reservation.settle(3)
+
+    def is_waiting() -> bool:
+        with server.connect() as connection:
+            waits = sa.text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            return bool(connection.scalar(waits))
+
+    with pair.second.app.app_context():
+        customer = pair.second.customer()
+        early, late = [metering.reserve("tokens", 4, customer=customer) for _ in range(2)]
+
+    with pair.first.app.app_context():
+        pair.limit(pair.first, "day", 40)
+        engine = database.engine()
+
+    settle(early)  # it learns of the limit, and opens no counter
+
+    def meet(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT INTO billing_usage_counter") and not settling.ident:
+            settling.start()
+            wait_until(lambda: is_waiting() or not settling.is_alive())
+
+    settling = threading.Thread(target=settle, args=(late,))
+    sa.event.listen(engine, "after_cursor_execute", meet)
+
+    with pair.first.app.app_context():
+        consume(pair.first, 1)
+
+    settling.join()
+    sa.event.remove(engine, "after_cursor_execute", meet)
+    server.dispose()
+    assert pair.used() == {"d": 7, "m": 7}
+    balance(pair.first)
+
+
+def test_what_is_settled_just_after_a_counter_was_opened_is_counted_in_it(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was not open when the one who settles read the limits."""
+    with pair.second.app.app_context():
+        customer = pair.second.customer()
+        early, late = [metering.reserve("tokens", 4, customer=customer) for _ in range(2)]
+
+    with pair.first.app.app_context():
+        pair.limit(pair.first, "day", 40)
+
+    with pair.second.app.app_context():
+        early.settle(3)  # it learns of the limit, and opens no counter
+
+    settle = holds.settle
+
+    def settle_afterwards(*arguments: t.Any) -> t.Any:
+        monkeypatch.undo()
+
+        with pair.first.app.app_context():
+            consume(pair.first, 1)
+
+        return settle(*arguments)
+
+    monkeypatch.setattr(holds, "settle", settle_afterwards)
+
+    with pair.second.app.app_context():
+        late.settle(3)
+
+    assert pair.used() == {"d": 17, "m": 17}
+    balance(pair.first)
 
 
 def test_windows_come_and_go_while_threads_book_and_take_back(
