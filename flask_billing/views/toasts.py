@@ -39,5 +39,5 @@ def take() -> list[Toast]:
     return [
         Toast(kind=note["kind"], text=note["text"])
         for note in waiting
-        if note["owner"] in (None, now)
+        if note.get("owner") in (None, now)
     ]
