@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import typing as t
 
 from .errors import ConfigError, NotACustomerError
 from .models import Customer
+
+#: Characters that Stripe takes at most.
+LONGEST_NAME: t.Final = 256
+LONGEST_EMAIL: t.Final = 512
+#: NUL, line breaks and the like. What joins letters, as in Persian, is none.
+_CONTROL: t.Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -14,6 +21,8 @@ class Owner:
     """The host's payer. ``type`` tells users from teams where both can pay.
 
     :param id: the host's primary key as text; integers and UUIDs are turned into it.
+    :param email: left out where no mail could be sent to it.
+    :param name: cut to what stands on an invoice.
     """
 
     type: str
@@ -23,6 +32,8 @@ class Owner:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "id", str(self.id))
+        object.__setattr__(self, "email", _deliverable(self.email))
+        object.__setattr__(self, "name", _on_invoices(self.name))
 
         if not self.type or len(self.type) > 64:
             raise ConfigError(f"The owner type {self.type!r} must have 1 to 64 characters.")
@@ -32,6 +43,16 @@ class Owner:
                 f"The owner id {self.id!r} must have 1 to 255 characters. "
                 "Flush a new object before billing it, so that it has an id."
             )
+
+
+def _deliverable(email: str | None) -> str | None:
+    fits = email is not None and len(email) <= LONGEST_EMAIL and not _CONTROL.search(email)
+    return email if fits else None
+
+
+def _on_invoices(name: str | None) -> str | None:
+    """A name as Stripe and every database take it, whatever people call themselves or a team."""
+    return name and _CONTROL.sub(" ", name[:LONGEST_NAME]).strip()
 
 
 def as_owner(value: object) -> Owner | None:

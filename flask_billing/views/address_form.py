@@ -9,12 +9,13 @@ import typing as t
 
 from ..billing_details import ADDRESS, Details
 from ..models import Customer
+from ..owners import LONGEST_EMAIL, LONGEST_NAME
 from ..translation import gettext as _
 from . import details_labels
 
 FIELDS: t.Final = ("name", "email", *ADDRESS, "tax_id_type", "tax_id")
 #: Characters that Stripe takes at most.
-_LONGEST: t.Final = {"name": 256, "email": 512, "tax_id": 50}
+_LONGEST: t.Final = {"name": LONGEST_NAME, "email": LONGEST_EMAIL, "tax_id": 50}
 _LONGEST_LINE: t.Final = 200
 _EMAIL: t.Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from flask_billing.models import Checkout, Subscription
+from flask_billing import Owner
+from flask_billing.models import Checkout, Customer, Subscription
 
 from ..host import Host
 from .person import Person, session_id_of, words
@@ -25,6 +26,26 @@ def test_choosing_a_plan_leads_to_the_hosted_page(person: Person) -> None:
 
     assert answer.status_code == 303
     assert "/sandbox/stripe/" in answer.headers["Location"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "kept"),
+    [
+        (Owner("team", "7", "a@b.example", "n" * 600), ("a@b.example", "n" * 256)),
+        (Owner("team", "7", "a@b.example", "Ann\r\nBee\0"), ("a@b.example", "Ann  Bee")),
+        (Owner("team", "7", "a@b.example", "می\u200cروم"), ("a@b.example", "می\u200cروم")),
+        (Owner("team", "7", "a" * 600 + "@b.example", "Ann"), (None, "Ann")),
+        (Owner("team", "7", "a@b.example\r\nBcc: c@d.example", "Ann"), (None, "Ann")),
+    ],
+)
+def test_a_name_that_no_invoice_takes_keeps_nobody_from_buying(
+    any_host: Host, owner: Owner, kept: tuple[str | None, str]
+) -> None:
+    any_host.billing.owner_loader(lambda: owner)
+
+    assert Person(any_host, None).choose("starter").status_code == 303
+    [customer] = any_host.rows(Customer)
+    assert (customer.email, customer.name) == kept
 
 
 def test_htmx_is_sent_there_by_a_header_because_it_cannot_follow_a_redirect(
