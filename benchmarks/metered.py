@@ -86,7 +86,7 @@ class BareDriver(Contender):
 
         with self.app.app_context():
             state = self.app.extensions["billing"]
-            booking = statements.booking(state.db.engine.dialect, 1, ("endpoint", "status"))
+            booking = statements.booking(state.db.engine.dialect, (True,), ("endpoint", "status"))
             counter = state.db.session.scalars(sa.select(UsageCounter)).one()
             self._connection = state.db.engine.raw_connection()
 

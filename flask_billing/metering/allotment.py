@@ -31,7 +31,7 @@ def shortage(slots: Slots, quantity: int) -> int:
         (
             min(quantity, slot.taken + quantity - slot.limit.included)
             for slot in slots.every
-            if slot.extended
+            if slot.creditable
         ),
         default=0,
     )
@@ -46,7 +46,7 @@ def allot(slots: Slots, quantity: int, available: int) -> Allotment:
     in_the_way = []
 
     for slot in slots.every:
-        rest = quantity - drawn if slot.creditable else quantity
+        rest = quantity - slot.lifted(drawn)
 
         if rest and slot.taken + rest > slot.ceiling:
             in_the_way.append(slot)

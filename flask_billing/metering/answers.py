@@ -31,7 +31,7 @@ def booked(current: BillingState, slots: Slots, entry: Entry, result: Result | N
     return Decision(
         True,
         entry.quantity,
-        _reason((one.limit, used - credited) for one, (used, _held, credited) in seen),
+        _reason((one.limit, used - one.lifted(credited)) for one, (used, _, credited) in seen),
         _status(current, slots, slot, counter),
         entry.customer_id,
         slots.plan.key if slots.plan else None,
@@ -76,10 +76,7 @@ def admitted(
     return Decision(
         True,
         quantity,
-        _reason(
-            (one.limit, one.taken + quantity - (drawn if one.creditable else 0))
-            for one in slots.every
-        ),
+        _reason((one.limit, one.taken + quantity - one.lifted(drawn)) for one in slots.every),
         usage_in(current, slots, slot),
         customer_id,
         slots.plan.key if slots.plan else None,
@@ -125,8 +122,8 @@ def _status(
         used,
         reserved,
         _colours(current),
-        credited,
-        slots.credits if slot.creditable else 0,
+        slot.lifted(credited),
+        slot.lifted(slots.credits),
     )
 
 
@@ -158,7 +155,7 @@ def _nearness(slot: Slot, credits_left: int) -> tuple[bool, float]:
 
     stops = slot.ceiling < NO_CEILING
     end = slot.ceiling if stops else slot.limit.included
-    end += credits_left if slot.creditable else 0
+    end += slot.lifted(credits_left)
     return stops, slot.taken / end if end else math.inf
 
 

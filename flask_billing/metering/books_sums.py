@@ -91,7 +91,7 @@ def _counters(
 
         if counter.used != used:
             found.append(Difference(*place, "used", where, (counter.used,), (used,)))
-        elif counter.credited not in (0, credited + covered):
+        elif counter.credited != credited + covered:
             summed = (credited + covered,)
             found.append(Difference(*place, "credited", where, (counter.credited,), summed))
 

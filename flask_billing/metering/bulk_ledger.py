@@ -222,26 +222,31 @@ class _Books:
         columns["included"] = [terms[key].limit for key in keys]
         columns["bills_from"] = [terms[key].bills_from for key in keys]
         changed = self._run(bulk_statements.change(self._form.dialect), columns)
-        after = {(row[0], row[1], row[2]): row[3] - row[5] for row in changed}
+        after = {(row[0], row[1], row[2]): (row[3], row[5]) for row in changed}
         return self._notices(sums, added, after)
 
     def _notices(
         self,
         sums: c.Iterable[Place],
         added: dict[CounterKey, int],
-        after: dict[CounterKey, int],
+        after: dict[CounterKey, tuple[int, int]],
     ) -> list[outbox.Written]:
         written: list[outbox.Written] = []
         places = {id(place.slots): place for place in sums}
 
         for place in places.values():
             keys = {slot.bucket.key: place.counter(slot) for slot in place.slots.every}
+            counted = {
+                slot.bucket.key: used - slot.lifted(credited)
+                for slot in place.slots.every
+                for used, credited in [after[place.counter(slot)]]
+            }
             written += notices.note_crossings(
                 self._connection,
                 place.customer_id,
                 place.slots,
-                {bucket: after[key] - added[key] for bucket, key in keys.items()},
-                {bucket: after[key] for bucket, key in keys.items()},
+                {bucket: counted[bucket] - added[key] for bucket, key in keys.items()},
+                counted,
             )
 
         return written

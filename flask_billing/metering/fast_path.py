@@ -23,22 +23,23 @@ from .slots import Slots
 
 def book_quickly(current: BillingState, slots: Slots, entry: Entry, *, enforce: bool) -> Result:
     """Book without crossing a limit or threshold, in the least time the database allows."""
-    rooms = []
+    rooms, extended = [], []
 
     for slot in slots.every:
         reach = min(slot.ceiling, slot.step) if enforce else slot.step
 
-        if slot.extended and slots.credits > 0:  # they come before overage
+        if slot.creditable and slots.credits > 0:  # they come before overage
             reach = min(reach, slot.limit.included)
 
         if slot.taken + entry.quantity > reach:
             return REFUSED
 
         rooms.append(reach - entry.quantity)
+        extended.append(slot.creditable)
 
     form = store.formats(current)
     columns = slots.marks | entry.columns
-    booking = statements.booking(form.dialect, len(rooms), tuple(columns))
+    booking = statements.booking(form.dialect, tuple(extended), tuple(columns))
     parameters = parameters_of(form, slots, entry, columns, rooms)
     attempt = _sqlite_booking if form.sqlite else _postgresql_booking
     result = store.persistently(current, lambda: attempt(current, booking, parameters, len(rooms)))

@@ -279,7 +279,7 @@ def _write(
     allotment: Allotment,
     parts: grants.Parts,
 ) -> Hold:
-    covered = {slot.bucket.key: allotment.credits if slot.creditable else 0 for slot in slots.every}
+    covered = {slot.bucket.key: allotment.credits for slot in slots.every}
     values: dict[str, object] = {
         "customer_id": ask.customer_id,
         "meter": ask.meter,

@@ -112,7 +112,7 @@ def write_entry(
     """
     drawn = sum(parts.values())
     columns = slots.marks | entry.columns | ({"credits": drawn} if drawn else {})
-    booking = statements.booking(form.dialect, 1, tuple(columns))
+    booking = statements.booking(form.dialect, (True,), tuple(columns))
     event, rollup = booking.event, booking.rollup
     parameters = event_parameters(form, entry, columns)
 
@@ -122,9 +122,8 @@ def write_entry(
     counters: Counters = {}
 
     for slot in sorted(slots.every, key=lambda slot: slot.bucket.key):
-        of_slot = drawn if slot.creditable else 0
         counters |= change_counter(
-            connection, form, entry.customer_id, slots, slot, entry.quantity, 0, of_slot
+            connection, form, entry.customer_id, slots, slot, entry.quantity, 0, drawn
         )
 
     grants.spend(connection, entry.customer_id, entry.meter, entry.key, parts)
@@ -205,9 +204,9 @@ def note_crossings(
 
     for slot in slots.every:
         used, _, credited = result.counters[slot.bucket.key]
-        after[slot.bucket.key] = used - credited
-        drawn = result.credits if slot.creditable else 0
-        before[slot.bucket.key] = used - credited - (entry.quantity - drawn)
+        after[slot.bucket.key] = used - slot.lifted(credited)
+        counted = entry.quantity - slot.lifted(result.credits)
+        before[slot.bucket.key] = after[slot.bucket.key] - counted
 
     return notices.note_crossings(connection, entry.customer_id, slots, before, after)
 

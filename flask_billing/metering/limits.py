@@ -128,7 +128,8 @@ def _with_override(limit: Limit, overrides: list[Override]) -> Limit:
         return limit
 
     if chosen.limit == 0:
-        return BlockedLimit.of({**vars(limit), "included": 0, "policy": "hard"})
+        policy = "credits" if _takes_credits(limit) else "hard"
+        return BlockedLimit.of({**vars(limit), "included": 0, "policy": policy})
 
     return limit.replace(included=chosen.limit)
 
@@ -137,9 +138,10 @@ def extended_by_credits(limits: tuple[Limit, ...]) -> list[Limit]:
     """The limits of a meter beyond which units are taken from credits.
 
     Those that say so, by their policy or by rolling over; where none does, every limit of the
-    customer as a whole. An override of 0 blocks, whatever was granted.
+    customer as a whole. An override of 0 blocks, whatever was granted, and those beside it that
+    were firm stay so.
     """
-    told = [limit for limit in limits if limit.policy in ("credits", "overage") or limit.rollover]
+    told = [limit for limit in limits if _takes_credits(limit)]
     found = told or [limit for limit in limits if limit.policy == "hard"]
     return [
         limit
@@ -147,6 +149,10 @@ def extended_by_credits(limits: tuple[Limit, ...]) -> list[Limit]:
         if not (limit.unlimited or limit.policy == "soft" or isinstance(limit, BlockedLimit))
         and (limit.scope == "customer" or limit.policy == "credits")
     ]
+
+
+def _takes_credits(limit: Limit) -> bool:
+    return limit.policy in ("credits", "overage") or limit.rollover
 
 
 def _is_limited(catalog: Catalog, meter: str) -> bool:

@@ -156,5 +156,4 @@ def _opening_parameters(
         "billing_period": unmarked(key) if window == "billing_period" else None,
         "one_shot": f"%{scope}%" if window == "lifetime" else None,
         "member": member or "" if scope == "member" else None,
-        "creditable": int(slot.creditable),
     }

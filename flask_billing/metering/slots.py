@@ -39,6 +39,7 @@ class Slot:
     #: What this process saw last in the counter. Advice: the guard decides.
     used: int = 0
     reserved: int = 0
+    #: Units of both that credits cover. They weigh on a limit that credits do not extend.
     credited: int = 0
     #: Whether the limit is lower than when a threshold was looked at last.
     lowered: bool = False
@@ -47,19 +48,18 @@ class Slot:
     step: int = 0
 
     @property
-    def extended(self) -> bool:
-        """Whether credits extend a limit that is in force."""
-        return self.creditable and not self.lapsed
-
-    @property
     def taken(self) -> int:
         """Units that weigh on the limit: used and held, without what credits cover."""
-        return self.used + self.reserved - self.credited
+        return self.used + self.reserved - self.lifted(self.credited)
+
+    def lifted(self, credited: int) -> int:
+        """Those of the units that credits cover which do not weigh on the limit."""
+        return credited if self.creditable else 0
 
     def saw(self, used: int, reserved: int, credited: int) -> None:
         """Remember a counter, and which threshold comes next."""
         self.used, self.reserved, self.credited = used, reserved, credited
-        counted = used - credited
+        counted = used - self.lifted(credited)
         # Holds weigh on the guard but cross no threshold, so the step only ever comes early.
         self.step = next((step - 1 for step in self.steps if step > counted), NO_CEILING)
 

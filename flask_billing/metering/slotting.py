@@ -203,27 +203,16 @@ def _lapsed(snapshot: Snapshot, meter: Meter, limited: c.Container[str], period:
 def _lapsed_slot(meter: Meter, counter: Counter) -> Slot:
     scope: Scope = "member" if _MEMBER in counter.bucket else "customer"
     window = next(one for one, prefix in PREFIXES.items() if counter.bucket.startswith(prefix))
-    before = _limits_of(counter.terms[0], meter.key)
-    extended = [(limit.window, limit.scope) for limit in extended_by_credits(before)]
     slot = Slot(
         Limit(meter=meter.key, included=UNLIMITED, window=window, scope=scope),
         Bucket(counter.bucket, counter.start, counter.end),
         NO_CEILING,
         (),
-        counter.credited > 0 or (window, scope) in extended,
         lapsed=True,
         unbilled=window == "billing_period" and state().catalog.is_billed(meter.key),
     )
     slot.saw(counter.used, counter.reserved, counter.credited)
     return slot
-
-
-def _limits_of(plan: str | None, meter: str) -> tuple[Limit, ...]:
-    """The limits on a meter that a plan lists."""
-    catalog = state().catalog
-    found = catalog.plan(plan)
-    listed = (*found.limits, *(found.trial_limits or ())) if found else catalog.default_limits
-    return tuple(limit for limit in listed if limit.meter == meter)
 
 
 def _is_of(slot: Slot, member: str | None) -> bool:

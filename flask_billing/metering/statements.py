@@ -35,7 +35,7 @@ _TIMES: t.Final = (
     "occurred_at", "recorded_at", "period_start", "period_end", "sum_from", "sum_to", "since"
 )  # fmt: skip
 _NUMBERS: t.Final = (
-    "customer_id", "quantity", "events", "room", "credits", "creditable", "limit", "bills_from",
+    "customer_id", "quantity", "events", "room", "credits", "limit", "bills_from",
     "used_by", "reserved_by", "credited_by", "unbilled_by", "generation", "seen", *COUNTS,
 )  # fmt: skip
 _EVENTS: t.Final = (
@@ -79,18 +79,21 @@ class Booking:
 
 
 @functools.lru_cache(maxsize=512)
-def booking(dialect: sa.Dialect, buckets: int, columns: tuple[str, ...]) -> Booking:
-    """The statements for an event with these dimension columns and this many buckets."""
+def booking(dialect: sa.Dialect, extended: tuple[bool, ...], columns: tuple[str, ...]) -> Booking:
+    """The statements for an event with these dimension columns.
+
+    :param extended: of each of its buckets, whether credits extend the limit.
+    """
     event = (
         f"{_event_head(columns)} VALUES ({', '.join(_values(dialect, columns))}) "
         f"ON CONFLICT ({', '.join(EVENT_KEY)}) DO NOTHING"
     )
-    counter = _counter(buckets)
+    counter = _counter(extended)
     rollup = _rollup(columns)
     at_once = None
 
     if dialect.name == "postgresql":
-        at_once = compiled(_at_once(dialect, buckets, columns), dialect)
+        at_once = compiled(_at_once(dialect, extended, columns), dialect)
 
     return Booking(
         compiled(event, dialect), compiled(counter, dialect), compiled(rollup, dialect), at_once
@@ -101,7 +104,7 @@ def booking(dialect: sa.Dialect, buckets: int, columns: tuple[str, ...]) -> Book
 def seed(dialect: sa.Dialect) -> Statement:
     """What the events of a period come to, for a counter that is not open yet."""
     return compiled(
-        f"SELECT COALESCE(SUM(e.quantity), 0), COALESCE(SUM(e.credits), 0) * :creditable {_EVENTS}",
+        f"SELECT COALESCE(SUM(e.quantity), 0), COALESCE(SUM(e.credits), 0) {_EVENTS}",
         dialect,
     )
 
@@ -115,11 +118,11 @@ def opening(dialect: sa.Dialect) -> Statement:
     on, as that of a trial which was extended, goes on.
     """
     used = f"COALESCE((SELECT SUM(e.quantity) {_EVENTS}), 0)"
-    credited = f"COALESCE((SELECT SUM(e.credits) {_EVENTS}), 0) * :creditable"
+    credited = f"COALESCE((SELECT SUM(e.credits) {_EVENTS}), 0)"
     row = "billing_usage_counter"
     since = f"{_EVENTS} AND e.occurred_at >= {row}.period_end"
     more = f"COALESCE((SELECT SUM(e.quantity) {since}), 0)"
-    covered = f"COALESCE((SELECT SUM(e.credits) {since}), 0) * :creditable"
+    covered = f"COALESCE((SELECT SUM(e.credits) {since}), 0)"
     return compiled(
         "INSERT INTO billing_usage_counter (customer_id, meter, bucket, used, reserved, credited, "
         'period_start, period_end, reported, windows, generation, plan, "limit", billed_from) '
@@ -254,15 +257,18 @@ def _values(
     ]
 
 
-def _counter(buckets: int) -> str:
+def _counter(extended: tuple[bool, ...]) -> str:
     in_time = IN_TIME.format(at=":occurred_at")
+    rooms = [
+        f":room{index}{' + credited' if lifted else ''}" for index, lifted in enumerate(extended)
+    ]
 
-    if buckets == 1:
-        guard = "bucket = :bucket0 AND used + reserved - credited <= :room0"
+    if len(rooms) == 1:
+        guard = f"bucket = :bucket0 AND used + reserved <= {rooms[0]}"
     else:
-        names = ", ".join(f":bucket{index}" for index in range(buckets))
-        cases = " ".join(f"WHEN :bucket{index} THEN :room{index}" for index in range(buckets))
-        guard = f"bucket IN ({names}) AND used + reserved - credited <= CASE bucket {cases} END"
+        names = ", ".join(f":bucket{index}" for index in range(len(rooms)))
+        cases = " ".join(f"WHEN :bucket{index} THEN {room}" for index, room in enumerate(rooms))
+        guard = f"bucket IN ({names}) AND used + reserved <= CASE bucket {cases} END"
 
     return (
         "UPDATE billing_usage_counter SET used = used + :quantity "
@@ -291,12 +297,11 @@ def added(names: c.Iterable[str]) -> str:
     return ", ".join(f"{name} = billing_usage_rollup.{name} + excluded.{name}" for name in names)
 
 
-def _at_once(dialect: sa.Dialect, buckets: int, columns: tuple[str, ...]) -> str:
-    quantity = (
-        f"CASE WHEN (SELECT count(*) FROM counted) = {buckets} THEN CAST(:quantity AS BIGINT) END"
-    )
+def _at_once(dialect: sa.Dialect, extended: tuple[bool, ...], columns: tuple[str, ...]) -> str:
+    booked = f"(SELECT count(*) FROM counted) = {len(extended)}"
+    quantity = f"CASE WHEN {booked} THEN CAST(:quantity AS BIGINT) END"
     return (
-        f"WITH counted AS ({_counter(buckets)}), "
+        f"WITH counted AS ({_counter(extended)}), "
         f"booked AS ({_event_head(columns)} "
         f"SELECT {', '.join(_values(dialect, columns, quantity))}), "
         f"summed AS ({_rollup(columns)}) "

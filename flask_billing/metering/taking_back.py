@@ -9,7 +9,7 @@ import typing as t
 import sqlalchemy as sa
 
 from .. import database
-from ..models import UsageCounter, UsageEvent
+from ..models import UsageEvent
 from ..state import BillingState
 from . import counting, grants, ledger, statements, store
 from .entries import Entry, event_parameters
@@ -94,25 +94,18 @@ def _book_beside(
     form = store.formats(current)
     marks = {"billing_period": first.billing_period, "one_shot": first.one_shot}
     columns = marks | entry.columns | ({"credits": drawn} if drawn else {})
-    booking = statements.booking(form.dialect, 1, tuple(columns))
+    booking = statements.booking(form.dialect, (True,), tuple(columns))
     parameters = event_parameters(form, entry, columns)
     event, rollup = booking.event, booking.rollup
 
     if connection.exec_driver_sql(event.sql, event.bind(parameters)).rowcount == 0:
         return False
 
-    buckets = counting.counters_of(connection, first)
-
-    for bucket in buckets:
-        ledger.change_plainly(
-            connection, form, entry.customer_id, entry.meter, bucket, used_by=entry.quantity
-        )
+    for bucket in counting.counters_of(connection, first):
+        changes = {"used_by": entry.quantity, "credited_by": drawn}
+        ledger.change_plainly(connection, form, entry.customer_id, entry.meter, bucket, **changes)
 
     connection.exec_driver_sql(rollup.sql, rollup.bind(parameters))
-
-    if drawn:
-        _uncover(connection, entry, buckets, -drawn)
-
     return True
 
 
@@ -157,17 +150,3 @@ def _locked(connection: sa.Connection, entry: Entry, which: sa.ColumnElement[boo
         )
 
     return connection.execute(query).one_or_none()
-
-
-def _uncover(connection: sa.Connection, entry: Entry, buckets: c.Sequence[str], units: int) -> None:
-    """Let credits cover fewer units of counters. Those that never knew of credits stay as is."""
-    connection.execute(
-        sa.update(UsageCounter)
-        .where(
-            UsageCounter.customer_id == entry.customer_id,
-            UsageCounter.meter == entry.meter,
-            UsageCounter.bucket.in_(buckets),
-            UsageCounter.credited >= units,
-        )
-        .values(credited=UsageCounter.credited - units)
-    )

@@ -102,7 +102,7 @@ def balance(host: Host, customer_id: int | None = None) -> None:
         assert counter.used == sum(event.quantity for event in counted), counter.bucket
         assert counter.reserved == sum(hold.amount for hold, _ in held), counter.bucket
         covered = sum(event.credits or 0 for event in counted) + sum(units for _, units in held)
-        assert counter.credited in (0, covered), counter.bucket
+        assert counter.credited == covered, counter.bucket
 
     for grant in grants.values():
         assert grant.used == sum(use.quantity for use in uses if use.grant_id == grant.id)

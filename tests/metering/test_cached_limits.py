@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 import sqlalchemy as sa
 
-from flask_billing import database, metering
+from flask_billing import clock, database, metering
 from flask_billing.metering import Fact, QuotaExceeded, holds
 from flask_billing.metering.overrides import set_override
 from flask_billing.models import UsageCounter, UsageEvent
@@ -314,3 +314,42 @@ def test_windows_come_and_go_while_threads_book_and_take_back(
 
     with pair.first.app.app_context():
         assert metering.reconcile_usage().differences == []
+
+
+def test_a_firm_limit_counts_credits_that_another_process_used(
+    make_app: c.Callable[..., Host], database_url: str
+) -> None:
+    firm = {"meter": "tokens", "included": 50, "window": "hour", "thresholds": []}
+    pool = {"included": 110, "window": "month", "policy": "credits"}
+    pair = Pair(make_app, database_url, limits(firm, {**firm, **pool}))
+    shop = Shop(pair.first)
+    clock.set_source(pair.second.app, lambda: shop.now)
+
+    with pair.first.app.app_context():
+        metering.grant_credits(
+            pair.first.customer(), "tokens", 100, kind="topup", source_key="order", actor="ada",
+            reason="-",
+        )  # fmt: skip
+        pair.first.db.session.commit()
+        first = metering.consume("tokens", 50, customer=pair.first.customer())
+        shop.wait(hours=1)
+        consume(pair.first, 50)
+        shop.wait(hours=1)
+        consume(pair.first, 1)
+
+    with pair.second.app.app_context():
+        consume(pair.second, 1)  # remembers 2 of the hour's 50, and 102 of the month's 110
+
+    with pair.first.app.app_context():
+        consume(pair.first, 43)  # 35 of them are credits
+        metering.refund(first)
+
+    with pair.second.app.app_context():
+        with pytest.raises(QuotaExceeded) as refusal:
+            consume(pair.second, 8)
+
+        assert refusal.value.decision.status.window == "hour"
+        consume(pair.second, 5)
+
+    with pair.first.app.app_context():
+        balance(pair.first)

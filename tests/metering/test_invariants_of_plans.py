@@ -14,6 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from flask_billing import clock, metering
 from flask_billing.catalog import Window
+from flask_billing.metering.overrides import set_override
 from flask_billing.models import Subscription, UsageCounter, UsageEvent
 
 from ..host import Host
@@ -123,6 +124,20 @@ class PlanChanges(Books):
     def reset_window(self, meter: str, window: Window) -> None:
         """An admin gives a fresh quota in any window."""
         metering.reset_quota(self.customer, meter, window, actor="ada", reason="a test")
+
+    @rule(meter=meters, window=windows, limit=st.sampled_from([-1, 0, 60, 300]))
+    def override_window(self, meter: str, window: Window, limit: int) -> None:
+        """An admin gives another limit in any window, for three days."""
+        set_override(
+            self.customer,
+            meter,
+            limit,
+            window=window,
+            ends_at=self.shop.now + timedelta(days=3),
+            actor="ada",
+            reason="a test",
+        )
+        self.shop.host.db.session.commit()
 
     @rule()
     def close(self) -> None:
