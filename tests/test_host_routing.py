@@ -67,11 +67,11 @@ def test_the_sandbox_finds_the_webhook_route_by_subdomain(subdomain: str) -> Non
 
 def test_where_webhooks_go_moves_no_page_of_the_sandbox(make_app: c.Callable[..., Host]) -> None:
     host = make_app(SERVER_NAME=NAME)
-    host.app.test_client().get("/", base_url="http://127.0.0.1:5123")
+    host.app.test_client().get("/", base_url=f"https://{NAME}")
     host.sandbox.client().v1.customers.create({"name": "Ada"})
 
     assert host.sandbox.webhooks.deliver() == [("customer.created", 200)]
-    assert host.sandbox.public_url == "http://127.0.0.1:5123/sandbox/stripe"
+    assert host.sandbox.public_url == f"https://{NAME}/sandbox/stripe"
 
 
 def test_an_app_that_finds_views_by_host_has_to_name_one() -> None:
