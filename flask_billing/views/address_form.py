@@ -17,6 +17,11 @@ FIELDS: t.Final = ("name", "email", *ADDRESS, "tax_id_type", "tax_id")
 #: Characters that Stripe takes at most.
 _LONGEST: t.Final = {"name": LONGEST_NAME, "email": LONGEST_EMAIL, "tax_id": 50}
 _LONGEST_LINE: t.Final = 200
+#: Control characters, line ends, and what turns the direction of the text around it. What joins
+#: or parts letters, as in Persian, and blanks of every width are typed and pasted by people.
+_UNPRINTABLE: t.Final = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _EMAIL: t.Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 
 
@@ -115,7 +120,7 @@ def _unfit(name: str, value: str) -> str | None:
     if len(value) > longest:
         return _("This is too long: %(most)s characters at most.", most=longest)
 
-    if not value.isprintable():
+    if _UNPRINTABLE.search(value):
         return _("This holds characters that can't be printed. Type it again.")
 
     return None

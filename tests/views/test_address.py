@@ -81,6 +81,12 @@ def test_details_reach_stripe_and_our_row(any_host: Host, person: Person) -> Non
     assert (change.state, change.actor) == ("done", "user1@example.com")
 
 
+@pytest.mark.parametrize("name", ["نیک\u200cنام", "Ada\u00a0Lovelace", "株式会社　例"])
+def test_a_name_is_taken_as_people_write_it(any_host: Host, person: Person, name: str) -> None:
+    assert save(person, {"name": name}).status_code == 303
+    assert row(any_host).name == at_stripe(any_host).name == name
+
+
 def test_what_changes_at_stripe_comes_back(any_host: Host, person: Person) -> None:
     save(person)
     stripe_id = row(any_host).stripe_id
@@ -130,6 +136,7 @@ def test_with_scripts_the_form_stays_and_says_so(host: Host) -> None:
         ({"name": " "}, "name"),
         ({"name": "x" * 257}, "name"),
         ({"name": "A\x00da"}, "name"),
+        ({"name": "Ada \u202etfihs"}, "name"),
         ({"email": "ada"}, "email"),
         ({"email": ""}, "email"),
         ({"email": "a@b.example\nBcc: all@example.com"}, "email"),
