@@ -21,6 +21,11 @@ class Allotment:
     credits: int
     in_the_way: tuple[Slot, ...]
 
+    @property
+    def needs_more(self) -> bool:
+        """Whether more than what is included is asked for."""
+        return bool(self.credits or self.in_the_way)
+
 
 def shortage(slots: Slots, quantity: int) -> int:
     """Units of a call that the limits which credits extend do not include any more.

@@ -53,7 +53,7 @@ def check(
 ) -> Decision:
     """Say whether ``quantity`` would be allowed now. Advice only: nothing is booked.
 
-    What nobody settled in time is let go of first, as by a refusal.
+    What nobody settled in time is let go of first, as by a refusal or a use of credits.
 
     :raises InvalidUsageError: for an unknown meter or a quantity that is no amount.
     """
@@ -71,7 +71,7 @@ def check(
         slots = _look(current, found, customer_id, member)
         allotment = allot(slots, quantity, slots.credits)
 
-        if allotment.in_the_way and holds.expire(current, customer_id, meter):
+        if allotment.needs_more and holds.expire(current, customer_id, meter):
             slots = _look(current, found, customer_id, member)
             allotment = allot(slots, quantity, slots.credits)
     except store.StoreDownError as error:
@@ -280,7 +280,13 @@ def _decide_carefully(
         if known and _was_booked(current, entry):
             return booked(current, slots, entry, None)
 
-        in_the_way = allot(slots, entry.quantity, slots.credits).in_the_way if enforce else ()
+        allotment = allot(slots, entry.quantity, slots.credits)
+
+        # What is held in vain is included, and nothing to spend credits on.
+        if allotment.credits and holds.expire(current, entry.customer_id, entry.meter):
+            continue
+
+        in_the_way = allotment.in_the_way if enforce else ()
 
         if not in_the_way:
             result = ledger.book_carefully(current, slots, entry, enforce=enforce)

@@ -319,6 +319,13 @@ def _hold(
         )
         ask = dataclasses.replace(ask, now=max(ask.now, sheet.now(meter.key)))
         sheet, slots = booking.slots_for(current, sheet, meter, ask.now, ask.member)
+        draws = allot(slots, ask.amount, slots.credits).credits > 0
+
+        # What is held in vain is included, and nothing to hold credits for.
+        if draws and holds.expire(current, ask.customer_id, ask.meter):
+            fresh = True
+            continue
+
         found = holds.open_hold(current, slots, ask)
         sheet.learn(slots, ask.member)
 

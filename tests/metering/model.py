@@ -127,20 +127,23 @@ class Model:
         return sum(grant.free for grant in self._usable())
 
     def ask(self, quantity: int) -> tuple[bool, int]:
-        """Whether a call is allowed, and its credits. A refusal lets go of what is stale first."""
-        allowed, drawn = self._ask(quantity)
-        stale = [hold for hold in self.holds if hold.is_open and hold.at + TTL <= self.now]
+        """Whether a call is allowed, and its credits.
 
-        if allowed or not stale:
+        What is stale is let go of before anything is refused or taken from credits.
+        """
+        allowed, drawn = self._ask(quantity)
+
+        if allowed and not drawn:
             return allowed, drawn
 
-        for hold in stale:
-            self.let_go(hold)
-
+        self._let_go_of_stale()
         return self._ask(quantity)
 
     def use(self, quantity: int) -> Use:
         """Book what is a fact, or was asked for."""
+        if self._ask(quantity)[1]:
+            self._let_go_of_stale()
+
         parts = self._draw(self._short(self.limits(), quantity))
         self._open()
         return self._book(self.now, quantity, parts)
@@ -176,6 +179,11 @@ class Model:
         """Let a hold go."""
         hold.is_open = False
         self._give_back(hold.parts)
+
+    def _let_go_of_stale(self) -> None:
+        for hold in self.holds:
+            if hold.is_open and hold.at + TTL <= self.now:
+                self.let_go(hold)
 
     def take_back(self, use: Use) -> None:
         """Take a use back, with its credits."""

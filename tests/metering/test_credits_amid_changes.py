@@ -188,3 +188,22 @@ def test_a_window_that_only_an_override_limited_knows_of_credits_when_it_is_limi
     assert told(shop, "day") == (120, 20, 10 + 80)
     assert consume(shop, 10).source == "included"
     assert credits_left(shop) == 80
+
+
+@pytest.mark.parametrize("use", ["consume", "record", "reserve"])
+def test_what_is_held_in_vain_takes_no_credits(open_shop: Opener, use: str) -> None:
+    shop = open_shop(limits({"meter": "tokens", "included": 100, "window": "month"}))
+    customer = shop.host.customer()
+    metering.reserve("tokens", 90, customer=customer, ttl=timedelta(minutes=1))
+    shop.wait(minutes=2)
+    assert metering.check("tokens", 30, customer=customer).credits == 0
+
+    if use == "consume":
+        metering.consume("tokens", 30, customer=customer)
+    elif use == "record":
+        metering.record("tokens", 30, customer=customer)
+    else:
+        metering.reserve("tokens", 30, customer=customer).settle(30)
+
+    found = metering.usage("tokens", customer=customer)
+    assert (found.used, found.reserved, found.credits, found.credited) == (30, 0, 100, 0)
