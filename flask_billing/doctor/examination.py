@@ -26,6 +26,7 @@ CHECKS: t.Final[dict[str, tuple[str, bool]]] = {
     "tables": ("tables.check", False),
     "keys": ("keys.check", True),
     "clock": ("skew.check", True),
+    "route": ("route.check", False),
     "endpoint": ("endpoint.check", True),
     "destination": ("destination.check", True),
     "catalog": ("catalog.check", True),

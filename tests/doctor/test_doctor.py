@@ -361,8 +361,8 @@ def test_a_stripe_that_is_down_fails_only_what_asks_it(host: Host) -> None:
 
 
 EVERYTHING_BUT_JOBS = (
-    "tables", "keys", "clock", "endpoint", "destination", "catalog", "inbox", "outbox", "changes",
-    "subscriptions", "metered-items", "orphans", "usage",
+    "tables", "keys", "clock", "route", "endpoint", "destination", "catalog", "inbox", "outbox",
+    "changes", "subscriptions", "metered-items", "orphans", "usage",
 )  # fmt: skip
 
 
