@@ -86,7 +86,7 @@ def test_a_failed_payment_names_card_amount_and_dates(host: Host) -> None:
     assert customer is not None
     bad = client.v1.payment_methods.attach("pm_card_chargeCustomerFail", {"customer": customer})
     client.v1.subscriptions.update(subscription.stripe_id, {"default_payment_method": bad.id})
-    host.sandbox.clock.advance(days=30, hours=3)
+    host.sandbox.clock.advance(days=31, hours=3)
     mail = written(host, "payment_failed")
 
     assert "We couldn't charge Visa 0341 for Starter." in mail.text
