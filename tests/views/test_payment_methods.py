@@ -41,22 +41,22 @@ def give(cards: Cards, person: Person, number: str = PAYS) -> str:
 
 
 def test_the_list_says_what_each_card_is_and_does(host: Host, cards: Cards, person: Person) -> None:
-    clock.set_source(host.app, lambda: dt.datetime(2027, 3, 10, tzinfo=dt.UTC))
+    clock.set_source(host.app, lambda: dt.datetime(2040, 3, 10, tzinfo=dt.UTC))
     charged = cards.attach(default=True)
     cards.subscribe(charged)
+    others = {cards.attach("pm_card_amex"): 3, cards.attach("pm_card_mastercard"): 2}
 
-    for token, month in (("pm_card_amex", 3), ("pm_card_mastercard", 2)):
-        card = cards.attach(token)
+    for card, month in {charged: 12, **others}.items():
         cards.client.v1.payment_methods.update(
-            card, {"card": {"exp_month": month, "exp_year": 2027}}
+            card, {"card": {"exp_month": month, "exp_year": 2040}}
         )
 
     cards.hear()
     said = words(person.open(PAGE))
 
-    assert re.search(r"Visa ending in 4242 Expires \d\d/\d\d Default Used by Starter", said)
-    assert "American Express ending in 8431 Expires 03/27 Expires soon" in said
-    assert "Mastercard ending in 4444 Expired 02/27 Expired" in said
+    assert re.search(r"Visa ending in 4242 Expires 12/40 Default Used by Starter", said)
+    assert "American Express ending in 8431 Expires 03/40 Expires soon" in said
+    assert "Mastercard ending in 4444 Expired 02/40 Expired" in said
     assert said.count("Make default") == 2
 
 
