@@ -70,6 +70,9 @@ class Shop:
         return [event.quantity for event in self.host.rows(UsageEvent)]
 
 
+Opener = c.Callable[..., Shop]
+
+
 def balance(host: Host, customer_id: int | None = None) -> None:
     """Check that counters and grants are what events and open holds come to.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import json
 import subprocess
 import sys
@@ -20,35 +19,13 @@ from flask_billing.models import CreditGrant, Outbox, Subscription, UsageCounter
 
 from ..host import Host
 from ..patience import PATIENCE
-from .shop import Shop, balance, limits
-
-Opener = c.Callable[..., Shop]
+from .shop import Opener, Shop, balance, limits
 
 MONTHLY = {"meter": "tokens", "included": 100, "window": "month"}
 MONTH = limits(MONTHLY)
 ROLLING = limits({**MONTHLY, "rollover": True})
 ONCE = limits({"meter": "tokens", "included": 100, "window": "lifetime"})
 CYCLE = {"meter": "tokens", "included": 100, "window": "billing_period"}
-
-
-@pytest.fixture
-def open_shop(make_app: c.Callable[..., Host], database_url: str) -> c.Iterator[Opener]:
-    """Opens a shop with a catalog, and balances its books in the end."""
-    with contextlib.ExitStack() as stack:
-        shops = []
-
-        def opened(catalog: dict[str, t.Any], **settings: object) -> Shop:
-            host = make_app(database_url, catalog=catalog, **settings)
-            stack.enter_context(host.app.app_context())
-            shop = Shop(host)
-            host.customer()
-            shops.append(shop)
-            return shop
-
-        yield opened
-
-        for shop in shops:
-            balance(shop.host)
 
 
 def use(shop: Shop, quantity: int, **options: t.Any) -> metering.Decision:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import typing as t
 from datetime import timedelta
 
@@ -15,7 +14,7 @@ from flask_billing.metering.overrides import set_override
 from flask_billing.models import CreditGrant
 
 from ..host import Host
-from .shop import NOON, Shop, balance, limits
+from .shop import NOON, Opener, Shop, limits
 
 OVERAGE = limits(
     {
@@ -29,28 +28,6 @@ OVERAGE = limits(
 )
 HARD = limits({"meter": "tokens", "included": 100, "window": "month"})
 ROLLING = limits({"meter": "tokens", "included": 100, "window": "month", "rollover": True})
-
-Opener = c.Callable[[dict[str, t.Any]], Shop]
-
-
-@pytest.fixture
-def open_shop(make_app: c.Callable[..., Host], database_url: str) -> c.Iterator[Opener]:
-    """Opens a shop with a catalog, and balances its books in the end."""
-    with contextlib.ExitStack() as stack:
-        shops = []
-
-        def opened(catalog: dict[str, t.Any]) -> Shop:
-            host = make_app(database_url, catalog=catalog)
-            stack.enter_context(host.app.app_context())
-            shop = Shop(host)
-            host.customer()
-            shops.append(shop)
-            return shop
-
-        yield opened
-
-    for shop in shops:
-        balance(shop.host)
 
 
 def grant(shop: Shop, amount: int, source_key: str = "order-1", **options: t.Any) -> CreditGrant:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import collections.abc as c
-import contextlib
 import typing as t
 from datetime import timedelta
 
@@ -12,8 +11,7 @@ import pytest
 from flask_billing import metering
 from flask_billing.metering.overrides import set_override
 
-from ..host import Host
-from .shop import NOON, Shop, balance, limits
+from .shop import NOON, Opener, Shop, limits
 
 DAY_AND_MONTH = limits(
     {"meter": "tokens", "included": 40, "window": "day"},
@@ -42,37 +40,31 @@ FIRM_LATER: dict[str, t.Any] = {
     },
 }
 
-Opener = c.Callable[[dict[str, t.Any]], Shop]
-
 
 @pytest.fixture
-def open_shop(make_app: c.Callable[..., Host], database_url: str) -> c.Iterator[Opener]:
-    """Opens a shop whose customer has 100 credits, and balances its books in the end."""
-    with contextlib.ExitStack() as stack:
-        shops = []
+def open_shop(open_shop: Opener) -> c.Iterator[Opener]:
+    """Opens a shop whose customer has 100 credits; in the end nothing is found in its books."""
+    shops = []
 
-        def opened(catalog: dict[str, t.Any]) -> Shop:
-            host = make_app(database_url, catalog=catalog)
-            stack.enter_context(host.app.app_context())
-            shop = Shop(host)
-            metering.grant_credits(
-                host.customer(),
-                "tokens",
-                100,
-                kind="topup",
-                source_key="order",
-                actor="ada",
-                reason="a test",
-            )
-            host.db.session.commit()
-            shops.append(shop)
-            return shop
+    def opened(catalog: dict[str, t.Any]) -> Shop:
+        shop = open_shop(catalog)
+        metering.grant_credits(
+            shop.host.customer(),
+            "tokens",
+            100,
+            kind="topup",
+            source_key="order",
+            actor="ada",
+            reason="a test",
+        )
+        shop.host.db.session.commit()
+        shops.append(shop)
+        return shop
 
-        yield opened
+    yield opened
 
-        for shop in shops:
-            balance(shop.host)
-            assert metering.reconcile_usage(shop.host.customer()).differences == []
+    for shop in shops:
+        assert metering.reconcile_usage(shop.host.customer()).differences == []
 
 
 def override(shop: Shop, limit: int | None, **options: t.Any) -> None:

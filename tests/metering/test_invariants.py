@@ -8,10 +8,8 @@ import typing as t
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from flask_billing import metering
 from flask_billing.errors import IdempotencyMismatchError, InvalidUsageError
@@ -20,6 +18,7 @@ from flask_billing.models import Customer, UsageCounter, UsageEvent
 
 from ..host import Host
 from .shop import NOON, Shop, balance
+from .walk import walk
 
 #: Day, month and member's day: a firm cap, a pool sold beyond it, and a share of it.
 CATALOG: dict[str, t.Any] = {
@@ -270,14 +269,4 @@ def test_the_books_balance_whatever_is_done(
         owners = iter(range(10_000))
 
     with host.app.app_context():
-        run_machine(
-            OfThisHost,
-            settings=settings(
-                max_examples=25,
-                stateful_step_count=30,
-                deadline=None,
-                derandomize=True,
-                phases=(Phase.generate,),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        walk(OfThisHost)

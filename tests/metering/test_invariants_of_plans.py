@@ -7,10 +7,8 @@ import typing as t
 from datetime import timedelta
 
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from flask_billing import clock, metering
 from flask_billing.catalog import Window
@@ -20,6 +18,7 @@ from flask_billing.models import Subscription, UsageCounter, UsageEvent
 from ..host import Host
 from .shop import Shop
 from .test_invariants import Books, members, meters
+from .walk import walk
 
 
 def plan(rank: int, *limits: dict[str, t.Any]) -> dict[str, t.Any]:
@@ -223,14 +222,4 @@ def test_each_unit_is_in_its_place_whatever_is_changed(
     clock.set_source(kept.app, lambda: OfThisHost.shop.now)
 
     with host.app.app_context():
-        run_machine(
-            OfThisHost,
-            settings=settings(
-                max_examples=12,
-                stateful_step_count=40,
-                deadline=None,
-                derandomize=True,
-                phases=(Phase.generate,),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        walk(OfThisHost, examples=12, steps=40)

@@ -8,10 +8,8 @@ from datetime import timedelta
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from hypothesis.stateful import run_state_machine_as_test as run_machine
 
 from flask_billing import metering
 from flask_billing.catalog import Window
@@ -21,6 +19,7 @@ from flask_billing.models import CreditGrant, Customer, Subscription
 from ..host import Host
 from .model import Held, Model, Use
 from .shop import NOON, Shop, balance
+from .walk import walk
 
 #: Limits that credits extend beside firm ones, and in one plan two that they extend both.
 PLANS: dict[str, list[dict[str, t.Any]]] = {
@@ -268,14 +267,4 @@ def test_metering_answers_as_the_model_whatever_changes(
         owners = iter(range(10_000))
 
     with host.app.app_context():
-        run_machine(
-            OfThisHost,
-            settings=settings(
-                max_examples=25,
-                stateful_step_count=30,
-                deadline=None,
-                derandomize=True,
-                phases=(Phase.generate,),
-                suppress_health_check=list(HealthCheck),
-            ),
-        )
+        walk(OfThisHost)
